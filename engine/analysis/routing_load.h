@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/trace/step_trace.h"
+
+namespace gatescope {
+
+/// Counts of one phase: rows are the shape's layers, then the MTP layer if there is one.
+struct PhaseLoad {
+    std::int64_t tokens = 0;              ///< n: positions routed through the main layers
+    std::int64_t mtpTokens = 0;           ///< n of the MTP row
+    std::vector<std::int64_t> counts;     ///< [rows * E] times chosen, c
+    std::vector<double> gateMass;         ///< [rows * E] sum of gate weights, m
+};
+
+/// An immutable snapshot of expert load, by phase. Made by RoutingLoadCounter.
+struct RoutingLoad {
+    RoutingShape shape;
+    std::array<PhaseLoad, kPhaseCount> phases;
+
+    int rows() const {
+        return static_cast<int>(shape.layers.size()) + (shape.mtpLayer >= 0 ? 1 : 0);
+    }
+    int rowOfLayer(int layer) const;  ///< -1: not an MoE layer
+    int layerOfRow(int row) const;
+
+    /// Tokens that count in this row over the chosen phases (bit i of mask: phase i).
+    std::int64_t tokens(int row, unsigned phaseMask) const;
+    std::int64_t count(int row, int expert, unsigned phaseMask) const;
+    /// q_i = c_i E / (n k); 1 is the fair share. NaN without tokens.
+    double relativeLoad(int row, int expert, unsigned phaseMask) const;
+    /// Share of the row's gate mass times E; 1 is the fair share. NaN without tokens.
+    double relativeGateMass(int row, int expert, unsigned phaseMask) const;
+    /// max_i q_i - 1 of the row. NaN without tokens.
+    double maxVio(int row, unsigned phaseMask) const;
+};
+
+/// Adds up what steps recorded. Not thread-safe; lives where the steps arrive.
+class RoutingLoadCounter {
+ public:
+    explicit RoutingLoadCounter(RoutingShape shape);
+    void add(const StepTrace& step);
+    void add(const RoutedToken& token, bool mtp);
+    std::shared_ptr<const RoutingLoad> snapshot() const;
+    const RoutingLoad& load() const { return m_load; }
+
+ private:
+    RoutingLoad m_load;
+};
+
+/// E[MaxVio] of one layer under a uniform router choosing k of E without replacement for n
+/// independent tokens; simulated with a fixed seed and cached. metrics: "null baseline".
+double uniformMaxVio(int experts, int topK, std::int64_t tokens);
+
+}  // namespace gatescope

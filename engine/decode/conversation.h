@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/decode/generation.h"
+#include "engine/model/loaded_model.h"
+#include "engine/text/chat_format.h"
+
+namespace gatescope {
+
+/// A chat with one model: keeps the turns, writes them in the model's format, and drops the oldest
+/// turns (never silently) when the context is full.
+class Conversation {
+ public:
+    explicit Conversation(LoadedModel& model, std::vector<ChatMessage> history = {},
+                          bool raw = false);
+
+    struct Prepared {
+        std::vector<TokenId> ids;  ///< the prompt of the next answer
+        int droppedMessages = 0;   ///< newly dropped to make it fit
+        int room = 0;              ///< positions left for the answer
+    };
+    /// Adds the user's message and writes the prompt. Throws Error when the message alone does not
+    /// fit the context; the conversation is then unchanged.
+    Prepared prepare(std::string_view userText);
+    /// Takes the last answer back and writes the prompt again.
+    Prepared prepareAgain();
+
+    /// Runs the prepared prompt. The answer (also a cancelled one) becomes part of the history.
+    GenerationResult answer(const Prepared& prepared, GenerationParams params, GenerationSink& sink,
+                            std::stop_token stop);
+
+    const std::vector<ChatMessage>& messages() const { return m_messages; }
+    int droppedMessages() const { return m_dropped; }
+
+ private:
+    Prepared write();
+
+    LoadedModel& m_model;
+    std::vector<ChatMessage> m_messages;
+    int m_dropped = 0;  ///< messages at the front that no longer go into the prompt
+    bool m_raw;
+};
+
+}  // namespace gatescope

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "engine/checkpoint/model_config.h"
+#include "engine/progress.h"
+#include "engine/text/chat_format.h"
+#include "engine/text/tokenizer.h"
+#include "engine/trace/step_trace.h"
+
+namespace gatescope {
+
+class Decoder;
+class Device;
+
+struct LoadOptions {
+    std::string device = "cpu";
+    int threads = 0;      ///< 0: one per core
+    int maxContext = 0;   ///< 0: max_position_embeddings
+};
+
+/// A model ready to run: checkpoint, tokenizer, chat format, device and decoder. One thread at a
+/// time may use the decoder; everything const may be read from any thread.
+class LoadedModel {
+ public:
+    /// Throws Error (bad input) or Cancelled (progress returned false).
+    static std::unique_ptr<LoadedModel> load(const std::filesystem::path& dir,
+                                             const LoadOptions& options = {},
+                                             const Progress& progress = {});
+    ~LoadedModel();
+
+    const std::filesystem::path& dir() const;
+    std::string name() const;  ///< the folder's name
+    const std::string& fingerprint() const;
+    const std::string& configJson() const;  ///< config.json as read, for the session log
+    const ModelConfig& config() const;
+    bool hasTokenizer() const;  ///< token ids can be run without one
+    const Tokenizer& tokenizer() const;  ///< throws Error when the folder has none
+    const ChatFormat& chatFormat() const;
+    const RoutingShape& routingShape() const;
+    /// Correction bias [E] of an MoE layer (absolute index, MTP included); empty without one.
+    const std::vector<float>& routerBias(int layer) const;
+    Decoder& decoder();
+    Device& device();
+    std::string deviceName() const;  ///< "cpu, 2 threads, AVX3"
+    std::uint64_t weightBytes() const;
+
+ private:
+    struct Impl;
+    explicit LoadedModel(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> m_impl;
+};
+
+}  // namespace gatescope

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "engine/decode/generation.h"
+#include "engine/trace/step_trace.h"
+
+namespace gatescope {
+
+/// What a session was run with; stored as it stands.
+struct SessionInfo {
+    std::string title;
+    std::string modelName;
+    std::string modelPath;
+    std::string modelFingerprint;
+    std::string configJson;
+    std::string device;
+    std::string precision = "exact";
+    RoutingShape shape;
+};
+
+/// The writing side of a session file: a lossless queue, its own thread and connection, one
+/// transaction per flush and a flush at least every 100 ms. Every call returns at once (except
+/// open, beginSession, flush and close); nothing is ever dropped. Thread-safe.
+///
+/// WAL, busy timeout, foreign keys, application_id and user_version are set; a damaged file is
+/// renamed to NAME.corrupt-TIME and a fresh one begun (see notice()); a file from a newer version is
+/// refused with an Error.
+class SessionLog {
+ public:
+    /// Opens or creates the file. Throws Error naming the file and the cause.
+    static std::unique_ptr<SessionLog> open(const std::filesystem::path& file);
+    ~SessionLog();  ///< writes what is queued, then closes
+
+    /// What opening had to do ("FILE was damaged and is kept as ..."); empty if nothing.
+    const std::string& notice() const;
+
+    /// Called on the writer's thread when writing fails (disk full, ...): one sentence. The queue is
+    /// kept and tried again every second.
+    void onError(std::function<void(std::string)> handler);
+
+    std::int64_t beginSession(const SessionInfo& info);  ///< the new session's number
+    void setTitle(std::int64_t session, std::string title);
+
+    /// A turn is one message. The user's is complete at once; the assistant's grows by tokens.
+    /// Returns the turn's number within the session, from 0.
+    int addUserTurn(std::int64_t session, std::string text);
+    int beginAnswer(std::int64_t session, const GenerationParams& params, int droppedMessages);
+    void token(std::int64_t session, int turn, const TokenEvent& token);
+    /// Prompt tokens of this turn as the model saw them, `first` the position of the first.
+    void promptTokens(std::int64_t session, int turn, std::vector<std::int32_t> ids);
+    void step(std::int64_t session, int turn, const StepTrace& step);
+    void endAnswer(std::int64_t session, int turn, const GenerationResult& result);
+    /// The answer is taken back by "regenerate": kept in the file, marked replaced.
+    void replaceTurn(std::int64_t session, int turn);
+
+    void flush();  ///< returns when all that was queued before is committed
+
+ private:
+    struct Impl;
+    explicit SessionLog(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> m_impl;
+};
+
+}  // namespace gatescope

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/session/session_log.h"
+#include "engine/text/chat_format.h"
+
+namespace gatescope {
+
+struct SessionSummary {
+    std::int64_t id = 0;
+    std::string title;
+    std::string modelName;
+    std::int64_t createdMs = 0;  ///< Unix time in milliseconds
+    std::int64_t updatedMs = 0;
+    std::int64_t turns = 0;
+    std::int64_t tokens = 0;  ///< generated
+};
+
+struct StoredTurn {
+    int turn = 0;
+    Role role = Role::User;
+    std::string text;
+    std::string finish;  ///< of an answer; "interrupted" if the program ended while it ran
+    std::string paramsJson;
+    int droppedMessages = 0;
+    bool replaced = false;
+    std::vector<std::int32_t> promptIds;
+    std::vector<TokenEvent> tokens;
+    std::vector<StepTrace> steps;  ///< with routing (no scores), timings, cache, drafts
+};
+
+struct StoredSession {
+    SessionSummary summary;
+    SessionInfo info;
+    std::vector<StoredTurn> turns;
+};
+
+/// The reading side: its own read-only connection; may be used while a log writes the same file.
+class SessionStore {
+ public:
+    explicit SessionStore(const std::filesystem::path& file);  ///< throws Error
+    ~SessionStore();
+
+    std::vector<SessionSummary> list() const;  ///< newest first
+    StoredSession load(std::int64_t session) const;
+
+ private:
+    struct Impl;
+    std::unique_ptr<Impl> m_impl;
+};
+
+/// The user's session file: $XDG_DATA_HOME/gatescope/sessions.db (or ~/.local/share/...).
+std::filesystem::path defaultSessionFile();
+
+}  // namespace gatescope
