@@ -4,13 +4,14 @@
 #include <cstddef>
 #include <filesystem>
 #include <span>
+#include <string>
 
 namespace gatescope {
 
 /// A file mapped read-only. Throws Error naming the file when it cannot be opened; an empty file
 /// gives an empty span. Only regular files are opened (no pipe or device can block us).
 class MappedFile {
- public:
+  public:
     explicit MappedFile(const std::filesystem::path& path);
     ~MappedFile();
     MappedFile(MappedFile&& other) noexcept;
@@ -20,8 +21,12 @@ class MappedFile {
 
     std::span<const std::byte> bytes() const { return m_bytes; }
 
- private:
+  private:
     std::span<const std::byte> m_bytes;
 };
+
+/// A whole file in memory, for small files that must not change under the reader. Throws Error
+/// naming the file when it cannot be read, is not a regular file or is longer than maxBytes.
+std::string readFile(const std::filesystem::path& path, std::size_t maxBytes);
 
 }  // namespace gatescope
