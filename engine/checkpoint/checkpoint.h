@@ -15,10 +15,10 @@
 namespace gatescope {
 
 /// A model folder in Hugging Face form: config.json, and either model.safetensors or
-/// model.safetensors.index.json with its shards (plain file names inside the folder only). Files are
-/// mapped, not read. Other safetensors files in the folder are ignored.
+/// model.safetensors.index.json with its shards (plain file names inside the folder only). Files
+/// are mapped, not read. Other safetensors files in the folder are ignored.
 class Checkpoint final : public WeightSource {
- public:
+  public:
     /// Opens config and headers. Throws Error (bad input) or Cancelled.
     explicit Checkpoint(std::filesystem::path dir, const Progress& progress = {});
 
@@ -27,7 +27,8 @@ class Checkpoint final : public WeightSource {
     std::string describe() const override { return m_description; }
 
     const std::filesystem::path& dir() const { return m_dir; }
-    std::uint64_t weightBytes() const;  ///< size of all tensors
+    const std::string& configJson() const { return m_configJson; }  ///< config.json as read
+    std::uint64_t weightBytes() const;                              ///< size of all tensors
     std::size_t tensorCount() const { return m_byName.size(); }
     std::vector<const TensorView*> tensors() const;  ///< by name
 
@@ -35,8 +36,13 @@ class Checkpoint final : public WeightSource {
     /// tensor's name, dtype, shape and its first and last 4 KiB, by name. Cheap for any size.
     std::string fingerprint() const;
 
- private:
+  private:
+    void openSingle(const Progress& progress);
+    void openSharded(const Progress& progress);
+    SafetensorsFile& openFile(const std::string& name);
+
     std::filesystem::path m_dir;
+    std::string m_configJson;
     ModelConfig m_config;
     std::vector<std::unique_ptr<SafetensorsFile>> m_files;
     std::map<std::string_view, const TensorView*> m_byName;

@@ -44,7 +44,7 @@ struct ModelConfig {
     int nRoutedExperts = 0;  ///< 0: a dense model
     int nSharedExperts = 0;
     int numExpertsPerTok = 0;
-    int nGroup = 1;
+    int nGroup = 1;  ///< 1 when topk_method is greedy, which knows no groups
     int topkGroup = 1;
     TopkMethod topkMethod = TopkMethod::NoauxTc;
     ScoringFunc scoringFunc = ScoringFunc::Sigmoid;
@@ -75,6 +75,32 @@ struct ModelConfig {
 
 /// The name config.json uses ("deepseek_v3", ...).
 std::string_view name(ModelType type);
+
+/// The bounds on config.json's sizes. No product of them that the engine forms (elements or bytes
+/// of a tensor, of a cache) exceeds 2^60, so arithmetic on validated sizes cannot overflow 64 bits.
+struct ConfigLimits {
+    static constexpr std::int64_t vocabSize = 1 << 24;
+    static constexpr std::int64_t hiddenSize = 1 << 17;
+    static constexpr std::int64_t intermediateSize = 1 << 20;
+    static constexpr std::int64_t layers = 1 << 10;
+    static constexpr std::int64_t heads = 1 << 12;
+    static constexpr std::int64_t headDim = 1 << 13;
+    static constexpr std::int64_t loraRank = 1 << 16;
+    static constexpr std::int64_t experts = 1 << 12;
+    static constexpr std::int64_t expertsPerTok = 32;
+    static constexpr std::int64_t mtpModules = 8;
+    static constexpr std::int64_t positions = 1 << 27;
+    static constexpr std::int64_t fp8Block = 1 << 16;
+    static constexpr std::size_t fileBytes = 4 << 20;  ///< of config.json
+};
+
+/// Validates the texts of config.json and, if there is one, generation_config.json.
+/// Throws Error naming file, field and cause.
+ModelConfig parseModelConfig(std::string_view configJson, std::string_view generationJson = {});
+
+/// The text of DIR/generation_config.json, or nothing if there is none. Throws Error if it cannot
+/// be read.
+std::string readGenerationConfig(const std::filesystem::path& dir);
 
 /// Reads and validates DIR/config.json (and the end tokens of DIR/generation_config.json).
 /// Throws Error naming file, field and cause.

@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <map>
-#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +16,7 @@ namespace gatescope {
 /// depth, duplicate names, dtypes, shapes against byte ranges, no overlap, no hole, no byte outside
 /// the file. Throws Error naming the file, the tensor and the cause.
 class SafetensorsFile {
- public:
+  public:
     explicit SafetensorsFile(const std::filesystem::path& path);
 
     const std::vector<TensorView>& tensors() const { return m_tensors; }  ///< by offset
@@ -25,7 +24,7 @@ class SafetensorsFile {
     const std::map<std::string, std::string>& metadata() const { return m_metadata; }
     std::uint64_t fileSize() const;
 
- private:
+  private:
     MappedFile m_file;
     std::vector<TensorView> m_tensors;
     std::map<std::string_view, std::size_t> m_byName;

@@ -25,7 +25,7 @@ struct TensorView {
 
 /// Where a model's weights come from: a checkpoint folder, or random weights of a named shape.
 class WeightSource {
- public:
+  public:
     virtual ~WeightSource() = default;
     virtual const ModelConfig& config() const = 0;
     /// nullptr if there is no such tensor.
