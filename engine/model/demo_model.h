@@ -8,7 +8,8 @@
 namespace gatescope {
 
 /// The folder of the bundled demo model: ../share/gatescope/demo-model seen from the running
-/// program, or the source tree's when the program runs from a build folder. Empty if neither is there.
+/// program, or the source tree's when the program runs from a build folder. Empty if neither is
+/// there.
 std::filesystem::path demoModelDir();
 
 /// Whether `dir` is that folder.

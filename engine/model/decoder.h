@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "engine/model/decoder_layer.h"
+#include "engine/model/decoder_weights.h"
+#include "engine/model/forward_observer.h"
+#include "engine/model/latent_cache.h"
+#include "engine/model/rope.h"
+#include "engine/model/step_context.h"
+#include "engine/model/step_routing.h"
+#include "engine/trace/step_trace.h"
+
+namespace gatescope {
+
+class MtpModule;
+
+/// Which positions of a pass need logits.
+enum class LogitsOf : std::uint8_t { None, Last, All };
+
+struct ForwardOptions {
+    AttentionPath path = AttentionPath::Expanded;
+    LogitsOf logits = LogitsOf::Last;
+    ForwardObserver* observer = nullptr;  ///< may be null
+    std::stop_token stop;                 ///< looked at before every layer
+};
+
+/// The whole decoder of the DeepSeek-V2/V3 family over a Device, with its latent cache. One thread at
+/// a time.
+class Decoder {
+ public:
+    /// The longest pass; longer prompts are computed in several.
+    static constexpr std::int64_t kMaxPass = 512;
+
+    /// `source` must outlive the decoder. maxContext 0: max_position_embeddings.
+    Decoder(const WeightSource& source, Device& device, std::int64_t maxContext = 0,
+            const Progress& progress = {});
+    ~Decoder();
+
+    const ModelConfig& config() const { return m_config; }
+    const RoutingShape& routingShape() const { return m_routingShape; }
+    const DecoderWeights& weights() const { return *m_weights; }
+    const Rope& rope() const { return m_rope; }
+    Device& device() { return *m_device; }
+
+    /// Positions in the cache; the next pass begins there.
+    std::int64_t length() const { return m_cache.length(); }
+    std::int64_t maxContext() const { return m_maxContext; }
+    const LatentCache& cache() const { return m_cache; }
+    /// Forgets positions from `length` on (rejected drafts, an edited history); also in the MTP cache.
+    void truncate(std::int64_t length);
+    CacheUse cacheUse() const;
+
+    /// Appends tokens (at most kMaxPass). Throws Error (token out of range, context full, a value
+    /// that is not finite) or Cancelled; the cache then ends where it ended before.
+    void forward(std::span<const std::int32_t> tokens, const ForwardOptions& options);
+
+    /// Logits of the last pass, [rows, vocab_size] in host memory; rows: 0, 1 or T by LogitsOf.
+    std::span<const float> logits() const { return m_logits; }
+    std::span<const float> logits(std::int64_t row) const;
+    /// Hidden states after the final norm of the last pass, [T, h] in device memory.
+    ConstMatrix states() const { return m_states; }
+
+    /// Null for a model without an MTP module.
+    MtpModule* mtp() { return m_mtp.get(); }
+
+ private:
+    friend class MtpModule;
+
+    void checkTokens(std::span<const std::int32_t> tokens) const;
+    /// Uploads ids and rotation angles for tokens at [first, ...).
+    StepContext begin(std::span<const std::int32_t> tokens, std::int64_t first,
+                      AttentionPath path);
+    /// Logits of the last row or all rows of `normed` through `head`, into `out` on the host.
+    void project(std::vector<float>& out, ConstMatrix normed, const Weight& head, LogitsOf which);
+    /// Shows rows in device memory to the observer.
+    void showHidden(ForwardObserver* observer, int index, ConstMatrix hidden);
+    [[noreturn]] void failNotFinite() const;
+
+    const WeightSource* m_source;
+    Device* m_device;
+    ModelConfig m_config;
+    RoutingShape m_routingShape;
+    std::int64_t m_maxContext;
+    std::unique_ptr<DecoderWeights> m_weights;
+    Rope m_rope;
+    LayerParams m_layerParams;
+    LatentCache m_cache;
+    Workspace m_work;
+    StepRouting m_routing;
+    DeviceBuffer<std::int32_t> m_ids;
+    DeviceBuffer<float> m_cosSin;
+    DeviceBuffer<float> m_residual;      ///< [T, h]
+    DeviceBuffer<float> m_finalNormed;   ///< [T, h]
+    DeviceBuffer<float> m_deviceLogits;
+    std::vector<float> m_hostCosSin;
+    std::vector<float> m_logits;
+    Matrix m_states;
+    std::unique_ptr<MtpModule> m_mtp;
+};
+
+}  // namespace gatescope
