@@ -95,8 +95,7 @@ std::vector<ParameterGroup> inOrder(const std::map<std::string_view, ParameterGr
 
 CachePerToken cachePerToken(const ModelConfig& config) {
     const std::int64_t layers = config.numHiddenLayers;
-    const std::int64_t expanded =
-        config.numAttentionHeads * (config.qkHeadDim() + config.vHeadDim);
+    const std::int64_t expanded = config.numAttentionHeads * (config.qkHeadDim() + config.vHeadDim);
     return {layers * config.latentWidth(), config.hasMtp() ? config.latentWidth() : 0,
             layers * expanded};
 }

@@ -33,9 +33,9 @@ struct ModelCard {
     std::vector<ParameterGroup> mtp;   ///< the MTP module; the copies of embedding and head apart
     std::vector<std::pair<std::string, std::uint64_t>> dtypes;  ///< stored bytes by element type
     CachePerToken cache;
-    std::uint64_t bytes = 0;          ///< all tensors in the files
-    std::size_t tensors = 0;          ///< in the files
-    std::size_t ignoredTensors = 0;   ///< in the files, but no part of the model
+    std::uint64_t bytes = 0;         ///< all tensors in the files
+    std::size_t tensors = 0;         ///< in the files
+    std::size_t ignoredTensors = 0;  ///< in the files, but no part of the model
     std::uint64_t ignoredBytes = 0;
 
     static ParameterGroup sum(const std::vector<ParameterGroup>& groups);

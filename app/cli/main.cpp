@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "app/cli/commands.h"
+#include "app/cli/options.h"
+#include "engine/error.h"
+
+namespace {
+
+using namespace gatescope;
+using namespace gatescope::cli;
+
+/// One line on standard error, whatever the message holds.
+void complain(std::string text) {
+    for (char& c : text) {
+        if (c == '\n' || c == '\r') c = ' ';
+    }
+    std::fputs(fmt::format("gatescope-cli: {}\n", text).c_str(), stderr);
+}
+
+int run(int argc, char** argv) {
+    CLI::App app(
+        "Watch and measure DeepSeek-V3-class mixture-of-experts models, without a display.\n"
+        "Exit codes: 0 done, 1 the work failed, 2 the command line was wrong.",
+        "gatescope-cli");
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "gatescope-cli " GATESCOPE_VERSION);
+    Action action;
+    addInspect(app, action);
+    addChat(app, action);
+    addGenerate(app, action);
+    addDump(app, action);
+    addTokenize(app, action);
+    addVerify(app, action);
+    addBench(app, action);
+    addDevices(app, action);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0) return app.exit(error);  // --help and --version
+        complain(fmt::format("{} (--help shows the options)", error.what()));
+        return kWrongUse;
+    }
+    return action();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const UsageError& error) {
+        complain(error.what());
+        return kWrongUse;
+    } catch (const Cancelled&) {
+        complain("cancelled");
+    } catch (const std::bad_alloc&) {
+        complain("not enough memory");
+    } catch (const std::exception& error) {
+        complain(error.what());
+    }
+    return kFailed;
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/options.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <random>
+
+#include "app/cli/terminal.h"
+#include "engine/error.h"
+
+namespace gatescope::cli {
+namespace {
+
+/// "cpu" or "cuda:N".
+std::string deviceProblem(const std::string& text) {
+    if (text == "cpu") return {};
+    const std::string_view prefix = "cuda:";
+    const std::string number = text.substr(std::min(text.size(), prefix.size()));
+    const bool good = text.starts_with(prefix) && !number.empty() && number.size() <= 3 &&
+                      number.find_first_not_of("0123456789") == std::string::npos;
+    return good ? std::string() : fmt::format("expected cpu or cuda:N, found {}", text);
+}
+
+}  // namespace
+
+LoadOptions CommonOptions::load() const {
+    LoadOptions options;
+    options.device = device;
+    options.threads = threads;
+    return options;
+}
+
+void addCommonOptions(CLI::App& command, CommonOptions& options) {
+    const std::string group = "Common options";
+    command.add_option("--device", options.device, "cpu (default) or cuda:N")
+        ->check(CLI::Validator(deviceProblem, "cpu|cuda:N"))
+        ->group(group);
+    command.add_option("--threads", options.threads, "CPU threads; 0, the default: one per core")
+        ->check(CLI::Range(0, 1024))
+        ->group(group);
+    command
+        .add_option("--precision", options.precision,
+                    "exact (float32, the default) or fast (reduced; not on the cpu device)")
+        ->check(CLI::IsMember({"exact", "fast"}))
+        ->group(group);
+    command.add_flag("--quiet", options.quiet, "No progress and no notes on standard error")
+        ->group(group);
+    command.set_version_flag("--version", "gatescope-cli " GATESCOPE_VERSION)->group(group);
+}
+
+void checkCommonOptions(const CommonOptions& options) {
+    if (options.precision == "fast") {
+        throw UsageError("--precision fast: the cpu device computes in float32 only; use exact");
+    }
+}
+
+GenerationParams DecodingOptions::params(const ModelConfig& config) const {
+    if (speculate == "lookup" || speculate == "auto") {
+        throw UsageError(
+            fmt::format("--speculate {}: this version drafts with mtp or not at all", speculate));
+    }
+    if (drafts != 1) {
+        throw UsageError(
+            fmt::format("--drafts {}: this version verifies one draft per step", drafts));
+    }
+    if (speculate == "mtp" && !config.hasMtp()) {
+        throw Error("--speculate mtp: this model has no MTP module");
+    }
+    GenerationParams params;
+    params.sampling = sampling;
+    params.maxNewTokens = maxTokens;
+    params.stopStrings = stops;
+    const bool draft = speculate == "mtp" || (speculate.empty() && config.hasMtp());
+    params.speculate = draft ? Speculate::Mtp : Speculate::Off;
+    return params;
+}
+
+void addDecodingOptions(CLI::App& command, DecodingOptions& options) {
+    SamplingParams& sampling = options.sampling;
+    command.add_option("--max-tokens", options.maxTokens, "Longest answer in tokens")
+        ->check(CLI::Range(1, 1 << 24))
+        ->capture_default_str();
+    command
+        .add_option("--temperature", sampling.temperature,
+                    "0, the default, is greedy: always the most probable token")
+        ->check(CLI::Range(0.0, 100.0));
+    command.add_option("--top-k", sampling.topK, "Only the K most probable tokens; 0: all")
+        ->check(CLI::Range(0, 1 << 24));
+    command.add_option("--top-p", sampling.topP, "Only the smallest set with this probability")
+        ->check(CLI::Range(0.0, 1.0));
+    command
+        .add_option("--min-p", sampling.minP,
+                    "Only tokens with at least this share of the top probability")
+        ->check(CLI::Range(0.0, 1.0));
+    command
+        .add_option("--repetition-penalty", sampling.repetitionPenalty,
+                    "Above 1: what stands in prompt or answer becomes less probable")
+        ->check(CLI::Range(0.01, 100.0));
+    command.add_option("--seed", sampling.seed,
+                       "Of the sampling; the same seed gives the same text");
+    command.add_option("--stop", options.stops, "Text that ends the answer; may be repeated")
+        ->allow_extra_args(false);
+    command
+        .add_option("--speculate", options.speculate,
+                    "mtp or off; default: mtp where the model has an MTP module")
+        ->check(CLI::IsMember({"mtp", "lookup", "auto", "off"}));
+    command.add_option("--drafts", options.drafts, "Drafts per step; this version: 1")
+        ->check(CLI::Range(1, 64));
+}
+
+Progress terminalProgress(bool quiet) {
+    if (quiet || !isTerminal(STDERR_FILENO)) return {};
+    return [](std::string_view what, std::uint64_t done, std::uint64_t total) {
+        if (done >= total) {
+            std::fputs("\r\x1b[K", stderr);
+        } else {
+            const std::string line =
+                fmt::format("\r\x1b[K{} {} %", withoutControls(what), done * 100 / total);
+            std::fputs(line.c_str(), stderr);
+        }
+        std::fflush(stderr);
+        return true;
+    };
+}
+
+std::unique_ptr<LoadedModel> loadModel(const std::filesystem::path& dir,
+                                       const CommonOptions& options) {
+    return LoadedModel::load(dir, options.load(), terminalProgress(options.quiet));
+}
+
+std::string readText(const std::filesystem::path& file) {
+    const bool standardInput = file == "-";
+    const int descriptor =
+        standardInput ? STDIN_FILENO : ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+    const std::string name = standardInput ? "standard input" : file.string();
+    if (descriptor < 0) throw fileError(name, "", std::strerror(errno));
+    std::string text;
+    std::array<char, 1 << 16> buffer{};
+    ssize_t count = 0;
+    while ((count = ::read(descriptor, buffer.data(), buffer.size())) != 0) {
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) break;
+        text.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+    const int cause = errno;
+    if (!standardInput) ::close(descriptor);
+    if (count < 0) throw fileError(name, "", std::strerror(cause));
+    return text;
+}
+
+}  // namespace gatescope::cli

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "engine/decode/generation.h"
+#include "engine/model/loaded_model.h"
+#include "engine/progress.h"
+
+namespace gatescope::cli {
+
+inline constexpr int kDone = 0;
+inline constexpr int kFailed = 1;
+inline constexpr int kWrongUse = 2;
+
+/// The command line was wrong: exit code 2.
+class UsageError : public std::runtime_error {
+  public:
+    using std::runtime_error::runtime_error;
+};
+
+/// What every command takes.
+struct CommonOptions {
+    std::string device = "cpu";
+    int threads = 0;  ///< 0: one per core
+    std::string precision = "exact";
+    bool quiet = false;
+
+    LoadOptions load() const;
+};
+
+/// Adds the options every command takes, --version among them.
+void addCommonOptions(CLI::App& command, CommonOptions& options);
+
+/// Refuses what this build does not have, by name, before any work is done.
+void checkCommonOptions(const CommonOptions& options);
+
+/// Sampling, limits and speculation of `generate` and `chat`.
+struct DecodingOptions {
+    SamplingParams sampling;
+    int maxTokens = 256;
+    std::vector<std::string> stops;
+    std::string speculate;
+    int drafts = 1;
+
+    /// The parameters for a model. Without --speculate the MTP module drafts where there is one.
+    GenerationParams params(const ModelConfig& config) const;
+};
+
+void addDecodingOptions(CLI::App& command, DecodingOptions& options);
+
+/// Loads a model with progress on a terminal's standard error; Ctrl+C there ends it.
+std::unique_ptr<LoadedModel> loadModel(const std::filesystem::path& dir,
+                                       const CommonOptions& options);
+
+/// One line about a long operation, on standard error, only where that is a terminal.
+Progress terminalProgress(bool quiet);
+
+/// Reads a whole file or, for "-", standard input. Throws Error.
+std::string readText(const std::filesystem::path& file);
+
+}  // namespace gatescope::cli
