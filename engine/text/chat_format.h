@@ -22,7 +22,7 @@ enum class ChatStyle { Raw, DeepseekV2, DeepseekV3, DeepseekR1, DeepseekV31, Moo
 /// How a model wants its conversation written, chosen from the model's own files (its chat
 /// template, added tokens and type). Ids of markers always come from tokenizer.json.
 class ChatFormat {
- public:
+  public:
     /// Chooses the style. Falls back to Raw when the files name no format we know.
     static ChatFormat detect(const Tokenizer& tokenizer, const ModelConfig& config);
     ChatFormat(ChatStyle style, const Tokenizer& tokenizer);
@@ -41,7 +41,7 @@ class ChatFormat {
     /// What goes into the history of an answer: R1 and V3.1 drop everything up to </think>.
     std::string historyText(std::string_view answer) const;
 
- private:
+  private:
     ChatStyle m_style;
     const Tokenizer* m_tokenizer;
 };

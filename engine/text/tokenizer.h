@@ -18,8 +18,9 @@ enum class InvalidUtf8 { Reject, Replace };
 /// Byte-level BPE as described by a Hugging Face tokenizer.json: its own pre_tokenizer sequence
 /// (Split regexes, ByteLevel, Digits), merges, added and special tokens.
 class Tokenizer {
- public:
-    /// Reads DIR/tokenizer.json and DIR/tokenizer_config.json. Throws Error naming file, item, cause.
+  public:
+    /// Reads DIR/tokenizer.json and DIR/tokenizer_config.json. Throws Error naming file, item,
+    /// cause.
     explicit Tokenizer(const std::filesystem::path& dir);
     ~Tokenizer();
     Tokenizer(Tokenizer&&) noexcept;
@@ -43,12 +44,12 @@ class Tokenizer {
     std::optional<TokenId> find(std::string_view token) const;  ///< an added token by its text
     std::size_t vocabSize() const;                              ///< largest id + 1
 
-    bool addBos() const;                    ///< tokenizer_config.json: add_bos_token
-    std::optional<TokenId> bos() const;     ///< tokenizer_config.json: bos_token
-    std::optional<TokenId> eos() const;     ///< tokenizer_config.json: eos_token
+    bool addBos() const;                      ///< tokenizer_config.json: add_bos_token
+    std::optional<TokenId> bos() const;       ///< tokenizer_config.json: bos_token
+    std::optional<TokenId> eos() const;       ///< tokenizer_config.json: eos_token
     const std::string& chatTemplate() const;  ///< tokenizer_config.json: chat_template, or empty
 
- private:
+  private:
     struct Impl;
     std::unique_ptr<Impl> m_impl;
 };

@@ -9,13 +9,13 @@ namespace gatescope {
 /// Turns a stream of token bytes into printable UTF-8: holds back an incomplete character until it
 /// is whole, and replaces what can never become one by U+FFFD per maximal subpart.
 class Utf8Stream {
- public:
+  public:
     /// What may be printed after these bytes.
     std::string push(std::string_view bytes);
     /// What is left at the end: U+FFFD if a character was cut off, else empty.
     std::string flush();
 
- private:
+  private:
     std::string m_pending;  ///< at most 3 bytes: a prefix of a valid sequence
 };
 
