@@ -15,7 +15,7 @@ namespace gatescope {
 /// A chat with one model: keeps the turns, writes them in the model's format, and drops the oldest
 /// turns (never silently) when the context is full.
 class Conversation {
- public:
+  public:
     explicit Conversation(LoadedModel& model, std::vector<ChatMessage> history = {},
                           bool raw = false);
 
@@ -37,7 +37,7 @@ class Conversation {
     const std::vector<ChatMessage>& messages() const { return m_messages; }
     int droppedMessages() const { return m_dropped; }
 
- private:
+  private:
     Prepared write();
 
     LoadedModel& m_model;

@@ -33,6 +33,7 @@ struct GenerationParams {
     Speculate speculate = Speculate::Off;
     bool record = true;       ///< routing, margins, bias-decided bits
     bool keepScores = false;  ///< affinities of all experts too (for "why this expert")
+    int vocabLimit = 0;       ///< ids from here on are never chosen (embedding padding); 0: none
     int alternatives = 0;     ///< how many most probable tokens to report with each
 };
 
@@ -41,7 +42,7 @@ enum class Finish : std::uint8_t { Stop, StopString, Length, Context, Cancelled 
 std::string_view name(Finish finish);
 
 struct SpeculationStats {
-    std::int64_t steps = 0;     ///< verify steps
+    std::int64_t steps = 0;  ///< verify steps
     std::int64_t drafted = 0;
     std::int64_t accepted = 0;
     std::int64_t mainForwards = 0;  ///< prefill counts as one
@@ -67,7 +68,7 @@ struct GenerationResult {
 
 /// Receives what happens, on the engine's thread, in order. Implementations must not block.
 class GenerationSink {
- public:
+  public:
     virtual ~GenerationSink() = default;
     /// Prompt positions done so far, of those to compute.
     virtual void onPrefill(std::int64_t /*done*/, std::int64_t /*total*/) {}

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <new>
 
 #include "engine/error.h"
 #include "engine/model/mtp_module.h"
@@ -18,7 +19,7 @@ Decoder::Decoder(const WeightSource& source, Device& device, std::int64_t maxCon
       m_routingShape(gatescope::routingShape(m_config)),
       m_maxContext(maxContext > 0 ? std::min(maxContext, m_config.maxPositionEmbeddings)
                                   : m_config.maxPositionEmbeddings),
-      m_weights(DecoderWeights::bind(source, device, progress)),
+      m_weights(std::make_unique<DecoderWeights>(source, device, progress)),
       m_rope(m_config),
       m_layerParams(m_config, m_rope.softmaxScale()),
       m_cache(device, m_config.numHiddenLayers, m_config.latentWidth()),
@@ -34,10 +35,10 @@ Decoder::Decoder(const WeightSource& source, Device& device, std::int64_t maxCon
 
 Decoder::~Decoder() = default;
 
-void Decoder::truncate(std::int64_t length) {
+void Decoder::truncate(std::int64_t length, std::int64_t pairs) {
     m_cache.setLength(std::min(length, m_cache.length()));
-    // Pair t needs token t + 1, so `length` tokens make at most length - 1 pairs.
-    if (m_mtp) m_mtp->truncate(std::max<std::int64_t>(0, length - 1));
+    m_tokens.resize(static_cast<std::size_t>(m_cache.length()));
+    if (m_mtp) m_mtp->truncate(std::max<std::int64_t>(0, pairs));
 }
 
 CacheUse Decoder::cacheUse() const {
@@ -88,7 +89,7 @@ void Decoder::forward(std::span<const std::int32_t> tokens, const ForwardOptions
     const auto count = static_cast<std::int64_t>(tokens.size());
     if (first + count > m_maxContext)
         throw Error(fmt::format("the context of {} tokens is full", m_maxContext));
-    m_cache.reserve(first + count);
+    reserveCache(first + count);
     auto step = begin(tokens, first, options.path);
     auto x = matrix(m_residual, count, m_config.hiddenSize);
     m_device->embed(x, m_weights->embedding, m_ids.data());
@@ -108,6 +109,7 @@ void Decoder::forward(std::span<const std::int32_t> tokens, const ForwardOptions
     m_device->rmsNorm(m_states, x, m_weights->norm.data(), m_layerParams.rmsNormEps);
     project(m_logits, m_states, m_weights->head, options.logits);
     m_cache.setLength(first + count);
+    m_tokens.insert(m_tokens.end(), tokens.begin(), tokens.end());
 
     if (!options.observer) return;
     if (options.observer->wantsHidden()) {
@@ -116,6 +118,16 @@ void Decoder::forward(std::span<const std::int32_t> tokens, const ForwardOptions
     }
     if (options.observer->wantsRouting() && moeLayers > 0)
         m_routing.report(*options.observer, m_routingShape.layers);
+}
+
+void Decoder::reserveCache(std::int64_t positions) {
+    try {
+        m_cache.reserve(positions);
+        if (m_mtp) m_mtp->reserve(positions);
+    } catch (const std::bad_alloc&) {
+        throw Error(fmt::format("not enough memory for the latent cache of {} tokens ({} MiB)",
+                                positions, positions * m_cache.bytesPerPosition() / (1 << 20)));
+    }
 }
 
 void Decoder::project(std::vector<float>& out, ConstMatrix normed, const Weight& head,
@@ -139,6 +151,13 @@ void Decoder::showHidden(ForwardObserver* observer, int index, ConstMatrix hidde
     m_device->synchronize();
     m_device->download(host.data(), hidden.data, host.size() * sizeof(float));
     observer->onHidden(index, {host.data(), hidden.rows, hidden.cols});
+}
+
+void Decoder::failNotFinite() const {
+    if (const auto culprit = findNonFinite(*m_source)) throw Error(*culprit);
+    throw Error(fmt::format(
+        "{}: a forward pass overflowed: the logits are not finite although every weight is",
+        m_source->describe()));
 }
 
 std::span<const float> Decoder::logits(std::int64_t row) const {

@@ -30,10 +30,10 @@ struct ForwardOptions {
     std::stop_token stop;                 ///< looked at before every layer
 };
 
-/// The whole decoder of the DeepSeek-V2/V3 family over a Device, with its latent cache. One thread at
-/// a time.
+/// The whole decoder of the DeepSeek-V2/V3 family over a Device, with its latent cache. One thread
+/// at a time.
 class Decoder {
- public:
+  public:
     /// The longest pass; longer prompts are computed in several.
     static constexpr std::int64_t kMaxPass = 512;
 
@@ -52,8 +52,13 @@ class Decoder {
     std::int64_t length() const { return m_cache.length(); }
     std::int64_t maxContext() const { return m_maxContext; }
     const LatentCache& cache() const { return m_cache; }
-    /// Forgets positions from `length` on (rejected drafts, an edited history); also in the MTP cache.
-    void truncate(std::int64_t length);
+    /// The tokens the cache stands for, [length()].
+    std::span<const std::int32_t> tokens() const { return m_tokens; }
+    /// Forgets positions from `length` on (rejected drafts, an edited history) and MTP pairs from
+    /// `pairs` on. Pair t used token t + 1: with the token at `length` about to change, length - 1
+    /// pairs stay true.
+    void truncate(std::int64_t length, std::int64_t pairs);
+    void truncate(std::int64_t length) { truncate(length, length - 1); }
     CacheUse cacheUse() const;
 
     /// Appends tokens (at most kMaxPass). Throws Error (token out of range, context full, a value
@@ -69,13 +74,13 @@ class Decoder {
     /// Null for a model without an MTP module.
     MtpModule* mtp() { return m_mtp.get(); }
 
- private:
+  private:
     friend class MtpModule;
 
     void checkTokens(std::span<const std::int32_t> tokens) const;
+    void reserveCache(std::int64_t positions);
     /// Uploads ids and rotation angles for tokens at [first, ...).
-    StepContext begin(std::span<const std::int32_t> tokens, std::int64_t first,
-                      AttentionPath path);
+    StepContext begin(std::span<const std::int32_t> tokens, std::int64_t first, AttentionPath path);
     /// Logits of the last row or all rows of `normed` through `head`, into `out` on the host.
     void project(std::vector<float>& out, ConstMatrix normed, const Weight& head, LogitsOf which);
     /// Shows rows in device memory to the observer.
@@ -95,9 +100,10 @@ class Decoder {
     StepRouting m_routing;
     DeviceBuffer<std::int32_t> m_ids;
     DeviceBuffer<float> m_cosSin;
-    DeviceBuffer<float> m_residual;      ///< [T, h]
-    DeviceBuffer<float> m_finalNormed;   ///< [T, h]
+    DeviceBuffer<float> m_residual;     ///< [T, h]
+    DeviceBuffer<float> m_finalNormed;  ///< [T, h]
     DeviceBuffer<float> m_deviceLogits;
+    std::vector<std::int32_t> m_tokens;
     std::vector<float> m_hostCosSin;
     std::vector<float> m_logits;
     Matrix m_states;

@@ -16,8 +16,8 @@ struct LayerParams {
     LayerParams(const ModelConfig& config, double softmaxScale);
 };
 
-/// One pre-norm decoder layer in place: x += attn(norm(x)); x += ffn(norm(x)). x [T, h]. `routing` is
-/// filled by MoE layers and ignored by dense ones.
+/// One pre-norm decoder layer in place: x += attn(norm(x)); x += ffn(norm(x)). x [T, h]. `routing`
+/// is filled by MoE layers and ignored by dense ones.
 void decoderLayer(Matrix x, const LayerWeights& weights, const LayerParams& params,
                   LatentCacheView cache, Routing routing, StepContext& step);
 

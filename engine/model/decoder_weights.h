@@ -14,7 +14,7 @@ namespace gatescope {
 
 /// A small float32 vector in device memory (norms, router bias), with its host copy.
 class DeviceVector {
- public:
+  public:
     DeviceVector(Device& device, std::vector<float> values)
         : m_host(std::move(values)), m_device(device) {
         float* data = m_device.require(m_host.size());
@@ -23,18 +23,18 @@ class DeviceVector {
     const float* data() const { return m_host.empty() ? nullptr : m_device.data(); }
     const std::vector<float>& host() const { return m_host; }
 
- private:
+  private:
     std::vector<float> m_host;
     DeviceBuffer<float> m_device;
 };
 
 /// Shapes are [out, in]; h = hidden_size, H heads, dn/dr/dv head dims, r = kv_lora_rank.
 struct AttentionWeights {
-    Weight qA;        ///< [q_lora_rank, h]; empty without query compression
-    Weight q;         ///< [H * (dn + dr), q_lora_rank or h]: q_b_proj or q_proj
-    Weight kvA;       ///< [r + dr, h]
-    Weight kvB;       ///< [H * (dn + dv), r]
-    Weight o;         ///< [h, H * dv]
+    Weight qA;             ///< [q_lora_rank, h]; empty without query compression
+    Weight q;              ///< [H * (dn + dr), q_lora_rank or h]: q_b_proj or q_proj
+    Weight kvA;            ///< [r + dr, h]
+    Weight kvB;            ///< [H * (dn + dv), r]
+    Weight o;              ///< [h, H * dv]
     DeviceVector qANorm;   ///< [q_lora_rank] or empty
     DeviceVector kvANorm;  ///< [r]
 };
@@ -47,18 +47,18 @@ struct MlpWeights {
 };
 
 struct MoeWeights {
-    Weight router;           ///< [E, h]
-    DeviceVector bias;       ///< [E] e_score_correction_bias; empty without one
+    Weight router;                       ///< [E, h]
+    DeviceVector bias;                   ///< [E] e_score_correction_bias; empty without one
     std::vector<Weight> gate, up, down;  ///< per routed expert
-    MlpWeights shared;       ///< one MLP of width n_shared_experts * moe_intermediate_size, or empty
+    MlpWeights shared;  ///< one MLP of width n_shared_experts * moe_intermediate_size, or empty
 };
 
 struct LayerWeights {
     DeviceVector inputNorm;          ///< [h]
     DeviceVector postAttentionNorm;  ///< [h]
     AttentionWeights attention;
-    MlpWeights mlp;                  ///< dense layers
-    std::unique_ptr<MoeWeights> moe; ///< MoE layers
+    MlpWeights mlp;                   ///< dense layers
+    std::unique_ptr<MoeWeights> moe;  ///< MoE layers
 };
 
 struct MtpWeights {
@@ -67,23 +67,26 @@ struct MtpWeights {
     Weight project;              ///< eh_proj [h, 2h]: the embedding's half first
     Weight embedding;            ///< [V, h]
     LayerWeights layer;
-    DeviceVector headNorm;       ///< shared_head.norm [h]
-    Weight head;                 ///< [V, h]
+    DeviceVector headNorm;  ///< shared_head.norm [h]
+    Weight head;            ///< [V, h]
 };
 
-/// All weights of a model, checked against the configuration and placed on a device. They point into
-/// the source (the mapped files), which must outlive them; only norms and biases are copied.
+/// All weights of a model, checked against the configuration and placed on a device. They point
+/// into the source (the mapped files), which must outlive them; only norms and biases are copied.
 struct DecoderWeights {
+    /// Throws Error naming file, tensor, expected and found; Cancelled when progress says so.
+    DecoderWeights(const WeightSource& source, Device& device, const Progress& progress = {});
+
     WeightBinder binder;  ///< owns the few scales that had to be copied to be aligned
     Weight embedding;     ///< [V, h]
-    DeviceVector norm;    ///< [h]
     Weight head;          ///< [V, h]
+    DeviceVector norm;    ///< [h]
     std::vector<LayerWeights> layers;
     std::unique_ptr<MtpWeights> mtp;  ///< null for models without an MTP module
 
-    /// Throws Error naming file, tensor, expected and found; Cancelled when progress says so.
-    static std::unique_ptr<DecoderWeights> bind(const WeightSource& source, Device& device,
-                                                const Progress& progress = {});
+    /// Correction bias [E] of an MoE layer by absolute index, the MTP layer included; empty for
+    /// dense layers and models without one.
+    const std::vector<float>& routerBias(int layer) const;
 };
 
 }  // namespace gatescope

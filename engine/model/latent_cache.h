@@ -10,11 +10,11 @@
 
 namespace gatescope {
 
-/// The latent KV cache of some layers: per layer and position kv_lora_rank + qk_rope_head_dim float32
-/// values (normalised c_kv, rotated k_pe). Grows in blocks of kBlockPositions and never moves what it
-/// holds.
+/// The latent KV cache of some layers: per layer and position kv_lora_rank + qk_rope_head_dim
+/// float32 values (normalised c_kv, rotated k_pe). Grows in blocks of kBlockPositions and never
+/// moves what it holds.
 class LatentCache {
- public:
+  public:
     static constexpr int kBlockPositions = 256;
 
     LatentCache(Device& device, int layers, std::int64_t width);
@@ -35,7 +35,7 @@ class LatentCache {
         return layers() * m_width * static_cast<std::int64_t>(sizeof(float));
     }
 
- private:
+  private:
     struct Layer {
         std::vector<DeviceBuffer<float>> blocks;
         std::vector<float*> pointers;  ///< of the blocks

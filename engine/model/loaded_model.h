@@ -18,14 +18,14 @@ class Device;
 
 struct LoadOptions {
     std::string device = "cpu";
-    int threads = 0;      ///< 0: one per core
-    int maxContext = 0;   ///< 0: max_position_embeddings
+    int threads = 0;     ///< 0: one per core
+    int maxContext = 0;  ///< 0: max_position_embeddings
 };
 
 /// A model ready to run: checkpoint, tokenizer, chat format, device and decoder. One thread at a
 /// time may use the decoder; everything const may be read from any thread.
 class LoadedModel {
- public:
+  public:
     /// Throws Error (bad input) or Cancelled (progress returned false).
     static std::unique_ptr<LoadedModel> load(const std::filesystem::path& dir,
                                              const LoadOptions& options = {},
@@ -37,7 +37,7 @@ class LoadedModel {
     const std::string& fingerprint() const;
     const std::string& configJson() const;  ///< config.json as read, for the session log
     const ModelConfig& config() const;
-    bool hasTokenizer() const;  ///< token ids can be run without one
+    bool hasTokenizer() const;           ///< token ids can be run without one
     const Tokenizer& tokenizer() const;  ///< throws Error when the folder has none
     const ChatFormat& chatFormat() const;
     const RoutingShape& routingShape() const;
@@ -48,7 +48,7 @@ class LoadedModel {
     std::string deviceName() const;  ///< "cpu, 2 threads, AVX3"
     std::uint64_t weightBytes() const;
 
- private:
+  private:
     struct Impl;
     explicit LoadedModel(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> m_impl;

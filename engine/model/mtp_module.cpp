@@ -24,7 +24,7 @@ void MtpModule::forward(ConstMatrix states, std::span<const std::int32_t> nextTo
     const auto h = m_decoder.config().hiddenSize;
     const auto first = m_cache.length();
     const auto count = static_cast<std::int64_t>(nextTokens.size());
-    m_cache.reserve(first + count);
+    reserve(first + count);
     // Rotary attention sees differences of positions only, so pair t may stand at position t.
     auto step = m_decoder.begin(nextTokens, first, options.path);
 

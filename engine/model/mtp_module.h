@@ -10,17 +10,19 @@
 namespace gatescope {
 
 /// The multi-token-prediction module (DeepSeek-V3 report, 2.2): pair t joins the main model's state
-/// after the final norm at position t with the embedding of token t + 1, passes one decoder layer with
-/// its own latent cache, and predicts token t + 2. It shares the decoder's scratch memory.
+/// after the final norm at position t with the embedding of token t + 1, passes one decoder layer
+/// with its own latent cache, and predicts token t + 2. It shares the decoder's scratch memory.
 class MtpModule {
- public:
+  public:
     explicit MtpModule(Decoder& decoder);
 
-    /// Pairs in the cache; the next pair joins the state at position length() with token length() + 1.
+    /// Pairs in the cache; the next pair joins the state at position length() with token length()
+    /// + 1.
     std::int64_t length() const { return m_cache.length(); }
     const LatentCache& cache() const { return m_cache; }
     void truncate(std::int64_t pairs) { m_cache.setLength(std::min(pairs, m_cache.length())); }
 
+    void reserve(std::int64_t pairs) { m_cache.reserve(pairs); }
     /// Appends pairs: states [T, h] in device memory (rows of Decoder::states()), nextTokens [T].
     /// Throws as Decoder::forward does; the cache then ends where it ended before.
     void forward(ConstMatrix states, std::span<const std::int32_t> nextTokens,
@@ -30,7 +32,7 @@ class MtpModule {
     std::span<const float> logits() const { return m_logits; }
     std::span<const float> logits(std::int64_t row) const;
 
- private:
+  private:
     Decoder& m_decoder;
     LatentCache m_cache;
     StepRouting m_routing;

@@ -38,8 +38,8 @@ void stretch(std::vector<double>& frequencies, const ModelConfig& c) {
 Rope::Rope(const ModelConfig& config) {
     const auto dim = config.qkRopeHeadDim;
     for (std::int64_t j = 0; j < dim / 2; ++j)
-        m_frequencies.push_back(std::pow(
-            config.ropeTheta, -2.0 * static_cast<double>(j) / static_cast<double>(dim)));
+        m_frequencies.push_back(
+            std::pow(config.ropeTheta, -2.0 * static_cast<double>(j) / static_cast<double>(dim)));
     m_softmaxScale = 1 / std::sqrt(static_cast<double>(config.qkHeadDim()));
     if (!config.yarn) return;
     stretch(m_frequencies, config);

@@ -12,7 +12,7 @@ namespace gatescope {
 /// computes it. YaRN is always on when config.json has it, also for short prompts: the weights were
 /// trained with it.
 class Rope {
- public:
+  public:
     explicit Rope(const ModelConfig& config);
 
     /// Angle per position of each pair, [ropeDim / 2].
@@ -26,7 +26,7 @@ class Rope {
     /// Angles are taken in float64: at 128K positions float32 angles are off by 1e-2.
     void fill(float* out, std::int64_t first, std::int64_t count) const;
 
- private:
+  private:
     std::vector<double> m_frequencies;
     double m_cosSinFactor = 1;
     double m_softmaxScale = 1;

@@ -17,8 +17,15 @@ enum class AttentionPath : std::uint8_t {
 /// Scratch memory of a forward pass, shared by all layers; grows to the largest pass seen.
 struct Workspace {
     explicit Workspace(Device& device)
-        : normed(device), queryLatent(device), query(device), keyValue(device), attention(device),
-          gate(device), up(device), block(device), routerLogits(device) {}
+        : normed(device),
+          queryLatent(device),
+          query(device),
+          keyValue(device),
+          attention(device),
+          gate(device),
+          up(device),
+          block(device),
+          routerLogits(device) {}
 
     DeviceBuffer<float> normed;        ///< [T, h] input of the running block
     DeviceBuffer<float> queryLatent;   ///< [T, q_lora_rank]

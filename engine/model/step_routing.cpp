@@ -4,7 +4,11 @@
 namespace gatescope {
 
 StepRouting::StepRouting(Device& device, int experts, int topK)
-    : m_device(&device), m_experts(experts), m_topK(topK), m_scores(device), m_ids(device),
+    : m_device(&device),
+      m_experts(experts),
+      m_topK(topK),
+      m_scores(device),
+      m_ids(device),
       m_weights(device) {}
 
 void StepRouting::begin(int layers, std::int64_t tokens) {

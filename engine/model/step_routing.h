@@ -13,7 +13,7 @@ namespace gatescope {
 /// Routing of all MoE layers of one forward pass, kept in device memory until the pass is over and
 /// then copied out once: no layer waits for the host.
 class StepRouting {
- public:
+  public:
     StepRouting(Device& device, int experts, int topK);
 
     /// Makes room for `layers` MoE layers of `tokens` tokens.
@@ -23,14 +23,14 @@ class StepRouting {
     /// Hands the routing of all slots to the observer; layerIndices[i] names slot i.
     void report(ForwardObserver& observer, std::span<const int> layerIndices);
 
- private:
+  private:
     Device* m_device;
     int m_experts;
     int m_topK;
     std::int64_t m_tokens = 0;
-    DeviceBuffer<float> m_scores;     ///< [layers, T, E]
-    DeviceBuffer<std::int32_t> m_ids; ///< [layers, T, k]
-    DeviceBuffer<float> m_weights;    ///< [layers, T, k]
+    DeviceBuffer<float> m_scores;      ///< [layers, T, E]
+    DeviceBuffer<std::int32_t> m_ids;  ///< [layers, T, k]
+    DeviceBuffer<float> m_weights;     ///< [layers, T, k]
     std::vector<float> m_hostScores;
     std::vector<std::int32_t> m_hostIds;
     std::vector<float> m_hostWeights;

@@ -24,8 +24,8 @@ float groupScore(const float* choice, int size, bool topTwo) {
     return topTwo && size > 1 ? first + second : first;
 }
 
-// Indices of the `count` largest values, largest first; ties to the lower index. An insertion into a
-// list of at most `count`: most values fail the first comparison.
+// Indices of the `count` largest values, largest first; ties to the lower index. An insertion into
+// a list of at most `count`: most values fail the first comparison.
 void largest(const float* values, int size, int count, std::int32_t* out) {
     int filled = 0;
     for (int i = 0; i < size; ++i) {

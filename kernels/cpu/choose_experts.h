@@ -8,10 +8,10 @@
 
 namespace gatescope {
 
-/// The choice of the gate for one token at a time; keeps its scratch memory. Experts outside the kept
-/// groups count as minus infinity, ties go to the lower index.
+/// The choice of the gate for one token at a time; keeps its scratch memory. Experts outside the
+/// kept groups count as minus infinity, ties go to the lower index.
 class ExpertChooser {
- public:
+  public:
     explicit ExpertChooser(const RouteParams& params);
 
     /// The `count` best experts by choice score s + b, best first; scores [E], bias [E] or null.
@@ -23,7 +23,7 @@ class ExpertChooser {
     /// Experts in the kept groups: at most this many can be chosen.
     int eligible() const;
 
- private:
+  private:
     void limitToGroups();
 
     RouteParams m_params;

@@ -6,8 +6,8 @@
 #include "kernels/cpu/cpu_device.h"
 #include "kernels/cpu/grain.h"
 
-// The gate of DeepSeek-V3 (technical report, Eq. 12-16) and of V2. The bias takes part in the choice
-// only; weights come from the affinities.
+// The gate of DeepSeek-V3 (technical report, Eq. 12-16) and of V2. The bias takes part in the
+// choice only; weights come from the affinities.
 
 namespace gatescope {
 

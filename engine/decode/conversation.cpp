@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/decode/conversation.h"
+
+#include <algorithm>
+
+#include "engine/decode/generator.h"
+#include "engine/error.h"
+#include "engine/model/decoder.h"
+
+namespace gatescope {
+
+namespace {
+
+// Positions kept free for the answer before old turns are dropped: a quarter of a short context,
+// but no more than people usually read.
+std::int64_t roomForAnswer(std::int64_t context) {
+    return std::min<std::int64_t>(context / 4, 1024);
+}
+
+}  // namespace
+
+Conversation::Conversation(LoadedModel& model, std::vector<ChatMessage> history, bool raw)
+    : m_model(model), m_messages(std::move(history)), m_raw(raw) {
+    if (!m_messages.empty() && m_messages.back().role == Role::User) m_messages.pop_back();
+}
+
+Conversation::Prepared Conversation::prepare(std::string_view userText) {
+    m_messages.push_back({Role::User, std::string(userText)});
+    const auto dropped = m_dropped;
+    try {
+        return write();
+    } catch (...) {
+        m_messages.pop_back();
+        m_dropped = dropped;
+        throw;
+    }
+}
+
+Conversation::Prepared Conversation::prepareAgain() {
+    if (!m_messages.empty() && m_messages.back().role == Role::Assistant) m_messages.pop_back();
+    if (m_messages.empty() || m_messages.back().role != Role::User)
+        throw Error("there is no answer to make again");
+    return write();
+}
+
+Conversation::Prepared Conversation::write() {
+    const auto format =
+        m_raw ? ChatFormat(ChatStyle::Raw, m_model.tokenizer()) : m_model.chatFormat();
+    const auto context = m_model.decoder().maxContext();
+    const bool system = !m_messages.empty() && m_messages.front().role == Role::System;
+    const std::size_t firstDroppable = system ? 1 : 0;
+    Prepared prepared;
+    for (;;) {
+        // The system message stays; turns are dropped from the oldest on, a question with its
+        // answer.
+        std::vector<ChatMessage> kept(
+            m_messages.begin(), m_messages.begin() + static_cast<std::ptrdiff_t>(firstDroppable));
+        kept.insert(kept.end(),
+                    m_messages.begin() + static_cast<std::ptrdiff_t>(firstDroppable) + m_dropped,
+                    m_messages.end());
+        prepared.ids = format.prompt(kept);
+        prepared.room = static_cast<int>(context - static_cast<std::int64_t>(prepared.ids.size()));
+        const auto left = m_messages.size() - firstDroppable - static_cast<std::size_t>(m_dropped);
+        if (prepared.room >= roomForAnswer(context) || left <= 1) break;
+        do {
+            ++m_dropped;
+            ++prepared.droppedMessages;
+        } while (m_messages[firstDroppable + static_cast<std::size_t>(m_dropped)].role !=
+                 Role::User);
+    }
+    if (prepared.room < 1)
+        throw Error(
+            fmt::format("the message has {} tokens with its markers, but the context of the "
+                        "model holds {}",
+                        prepared.ids.size(), context));
+    return prepared;
+}
+
+GenerationResult Conversation::answer(const Prepared& prepared, GenerationParams params,
+                                      GenerationSink& sink, std::stop_token stop) {
+    const auto& tokenizer = m_model.tokenizer();
+    const auto& ends = m_model.config().eosTokenIds;
+    params.stopTokens.insert(params.stopTokens.end(), ends.begin(), ends.end());
+    if (!m_raw) {
+        const auto markers = m_model.chatFormat().stopTokens();
+        params.stopTokens.insert(params.stopTokens.end(), markers.begin(), markers.end());
+    }
+    if (params.vocabLimit == 0) params.vocabLimit = static_cast<int>(tokenizer.vocabSize());
+    auto result =
+        generate(m_model.decoder(), &tokenizer, prepared.ids, params, sink, std::move(stop));
+    m_messages.push_back({Role::Assistant, result.text});
+    return result;
+}
+
+}  // namespace gatescope

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/decode/sampler.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace gatescope {
+
+namespace {
+
+// SplitMix64 (Steele, Lea & Flood 2014) as a function of seed and draw: no state to carry, so a
+// draw depends on nothing but its number.
+std::uint64_t splitMix(std::uint64_t seed, std::uint64_t draw) {
+    std::uint64_t z = seed + (draw + 1) * 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}
+
+double sumOfExp(std::span<const float> logits, float largest) {
+    double sum = 0;
+    for (const float v : logits) sum += std::exp(v - largest);
+    return sum;
+}
+
+}  // namespace
+
+std::int32_t argMax(std::span<const float> values) {
+    return static_cast<std::int32_t>(std::max_element(values.begin(), values.end()) -
+                                     values.begin());
+}
+
+float softmaxAt(std::span<const float> logits, std::int32_t id) {
+    const float largest = *std::max_element(logits.begin(), logits.end());
+    return static_cast<float>(std::exp(logits[static_cast<std::size_t>(id)] - largest) /
+                              sumOfExp(logits, largest));
+}
+
+Sampler::Sampler(const SamplingParams& params, int vocabLimit, int alternatives)
+    : m_params(params),
+      m_vocabLimit(static_cast<std::size_t>(std::max(0, vocabLimit))),
+      m_alternatives(alternatives) {}
+
+double Sampler::nextUniform() {
+    return static_cast<double>(splitMix(m_params.seed, m_draws++) >> 11) * 0x1p-53;
+}
+
+// The repetition penalty (Keskar et al. 2019, CTRL) divides positive and multiplies negative
+// logits.
+std::vector<Sampler::Candidate> Sampler::candidates(std::span<const float> logits) const {
+    const auto count = m_vocabLimit ? std::min(m_vocabLimit, logits.size()) : logits.size();
+    std::vector<Candidate> all(count);
+    for (std::size_t i = 0; i < count; ++i) all[i] = {logits[i], static_cast<std::int32_t>(i)};
+    if (m_params.repetitionPenalty != 1) {
+        for (const auto id : m_seen) {
+            if (static_cast<std::size_t>(id) >= count) continue;
+            auto& value = all[static_cast<std::size_t>(id)].value;
+            value =
+                value > 0 ? value / m_params.repetitionPenalty : value * m_params.repetitionPenalty;
+        }
+    }
+    return all;
+}
+
+void Sampler::filter(std::vector<Candidate>& all) const {
+    const auto better = [](const Candidate& a, const Candidate& b) {
+        return a.value > b.value || (a.value == b.value && a.id < b.id);
+    };
+    const auto largest = std::min_element(all.begin(), all.end(), better)->value;
+    double sum = 0;
+    for (auto& c : all) {
+        c.value = std::exp((c.value - largest) / m_params.temperature);
+        sum += c.value;
+    }
+
+    // Sorts only as far as the filters look: a vocabulary has 10^5 entries, a nucleus a few.
+    std::size_t sorted = 0;
+    std::size_t kept = 0;
+    double mass = 0;
+    double limitedSum = sum;
+    const auto limit = m_params.topK > 0
+                           ? std::min(all.size(), static_cast<std::size_t>(m_params.topK))
+                           : all.size();
+    const auto sortTo = [&](std::size_t to) {
+        to = std::min(to, limit);
+        std::partial_sort(all.begin() + static_cast<std::ptrdiff_t>(sorted),
+                          all.begin() + static_cast<std::ptrdiff_t>(to), all.end(), better);
+        sorted = to;
+    };
+    if (limit < all.size()) {
+        sortTo(limit);
+        limitedSum = 0;
+        for (std::size_t i = 0; i < limit; ++i) limitedSum += all[i].value;
+    }
+    while (kept < limit) {
+        if (kept == sorted) sortTo(std::max<std::size_t>(64, 4 * sorted));
+        // Top-p keeps the smallest set whose mass reaches p: the one that crosses is in it.
+        if (kept > 0 && mass >= m_params.topP * limitedSum) break;
+        if (kept > 0 && all[kept].value < m_params.minP * all[0].value) break;
+        mass += all[kept++].value;
+    }
+    all.resize(kept);
+    for (auto& c : all) c.value = static_cast<float>(c.value / mass);
+}
+
+Sampler::Choice Sampler::choose(std::span<const float> logits, std::int32_t ofInterest) {
+    auto all = candidates(logits);
+    Choice choice;
+    if (m_params.temperature <= 0) {
+        const auto best = std::max_element(
+            all.begin(), all.end(),
+            [](const Candidate& a, const Candidate& b) { return a.value < b.value; });
+        choice.id = best->id;
+        choice.probability = 1;
+        choice.probabilityOfInterest = ofInterest == choice.id ? 1.0f : 0.0f;
+    } else {
+        filter(all);
+        double left = nextUniform();
+        const Candidate* chosen = &all.back();
+        for (const auto& c : all) {
+            left -= c.value;
+            if (left < 0) {
+                chosen = &c;
+                break;
+            }
+        }
+        choice.id = chosen->id;
+        choice.probability = chosen->value;
+        for (const auto& c : all)
+            if (c.id == ofInterest) choice.probabilityOfInterest = c.value;
+    }
+    describe(choice, logits);
+    see(choice.id);
+    return choice;
+}
+
+void Sampler::describe(Choice& choice, std::span<const float> logits) const {
+    const float largest = *std::max_element(logits.begin(), logits.end());
+    const double sum = sumOfExp(logits, largest);
+    const auto probability = [&](std::int32_t id) {
+        return static_cast<float>(std::exp(logits[static_cast<std::size_t>(id)] - largest) / sum);
+    };
+    choice.rawProbability = probability(choice.id);
+    const auto count = std::min(static_cast<std::size_t>(m_alternatives), logits.size());
+    if (count == 0) return;
+    std::vector<std::int32_t> order(logits.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int32_t>(i);
+    std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count),
+                      order.end(), [&](std::int32_t a, std::int32_t b) {
+                          const float va = logits[static_cast<std::size_t>(a)];
+                          const float vb = logits[static_cast<std::size_t>(b)];
+                          return va > vb || (va == vb && a < b);
+                      });
+    for (std::size_t i = 0; i < count; ++i)
+        choice.alternatives.push_back({order[i], probability(order[i])});
+}
+
+}  // namespace gatescope

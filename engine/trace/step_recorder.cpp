@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/trace/step_recorder.h"
+
+#include <algorithm>
+#include <chrono>
+#include <limits>
+#include <set>
+#include <utility>
+
+namespace gatescope {
+
+namespace {
+
+std::int64_t nowNs() {
+    return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
+}
+
+}  // namespace
+
+StepRecorder::StepRecorder(RoutingShape shape, const RouteParams& params, Bias bias,
+                           IsSpecial isSpecial, bool keepScores)
+    : m_shape(std::move(shape)),
+      m_chooser(params),
+      m_runnerUp(std::min(params.topK + 1, m_chooser.eligible())),
+      m_bias(std::move(bias)),
+      m_isSpecial(std::move(isSpecial)),
+      m_keepScores(keepScores),
+      m_ids(static_cast<std::size_t>(params.topK) + 1) {}
+
+void StepRecorder::beginStep(std::int64_t step) {
+    m_trace = {};
+    m_trace.step = step;
+}
+
+void StepRecorder::begin(std::vector<RoutedToken>& tokens, std::int64_t first,
+                         std::span<const std::int32_t> ids, Phase phase, int rows) {
+    const auto start = nowNs();
+    m_target = &tokens;
+    m_targetFirst = tokens.size();
+    m_passScores.clear();
+    const auto choices = static_cast<std::size_t>(rows * m_shape.topK);
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        RoutedToken token;
+        token.position = static_cast<std::int32_t>(first) + static_cast<std::int32_t>(i);
+        token.tokenId = ids[i];
+        token.phase = phase;
+        token.special = m_isSpecial && m_isSpecial(ids[i]);
+        token.routing.experts.resize(choices);
+        token.routing.weights.resize(choices);
+        token.routing.margins.resize(static_cast<std::size_t>(rows));
+        token.routing.biasDecided.resize(static_cast<std::size_t>(rows));
+        if (m_keepScores) {
+            m_passScores.push_back(std::make_shared<std::vector<float>>(
+                static_cast<std::size_t>(rows * m_shape.experts)));
+            token.routing.scores = m_passScores.back();
+        }
+        tokens.push_back(std::move(token));
+    }
+    m_trace.timing.recorderNs += nowNs() - start;
+}
+
+void StepRecorder::beginMain(std::int64_t first, std::span<const std::int32_t> tokens,
+                             Phase phase) {
+    begin(m_trace.tokens, first, tokens, phase, static_cast<int>(m_shape.layers.size()));
+}
+
+void StepRecorder::beginMtp(std::int64_t first, std::span<const std::int32_t> nextTokens) {
+    begin(m_trace.mtp, first, nextTokens, Phase::Draft, 1);
+}
+
+void StepRecorder::onRouting(const LayerRouting& routing) {
+    const auto start = nowNs();
+    const auto at = std::find(m_shape.layers.begin(), m_shape.layers.end(), routing.layer);
+    const auto row = at == m_shape.layers.end()
+                         ? std::size_t{0}
+                         : static_cast<std::size_t>(at - m_shape.layers.begin());
+    const auto& bias = m_bias(routing.layer);
+    for (std::int64_t t = 0; t < routing.tokens; ++t)
+        record(routing, bias, t, row,
+               (*m_target)[m_targetFirst + static_cast<std::size_t>(t)].routing);
+    m_trace.timing.recorderNs += nowNs() - start;
+}
+
+void StepRecorder::record(const LayerRouting& routing, const std::vector<float>& bias,
+                          std::int64_t token, std::size_t row, TokenRouting& out) {
+    const auto k = static_cast<std::size_t>(routing.topK);
+    const auto* scores = routing.scores + token * routing.experts;
+    const auto* ids = routing.ids + token * routing.topK;
+    const auto* weights = routing.weights + token * routing.topK;
+    for (std::size_t j = 0; j < k; ++j) {
+        out.experts[row * k + j] = static_cast<std::uint16_t>(ids[j]);
+        out.weights[row * k + j] = weights[j];
+    }
+    m_chooser.choose(scores, bias.empty() ? nullptr : bias.data(), m_runnerUp, m_ids.data());
+    const auto& choice = m_chooser.choiceScores();
+    const auto choiceAt = [&](std::size_t j) { return choice[static_cast<std::size_t>(m_ids[j])]; };
+    out.margins[row] = static_cast<std::size_t>(m_runnerUp) > k
+                           ? choiceAt(k - 1) - choiceAt(k)
+                           : std::numeric_limits<float>::quiet_NaN();
+    out.biasDecided[row] = bias.empty() ? 0 : biasDecided(scores, ids);
+    if (m_keepScores) keepScores(routing, token, row);
+}
+
+void StepRecorder::keepScores(const LayerRouting& routing, std::int64_t token, std::size_t row) {
+    auto& kept = *m_passScores[static_cast<std::size_t>(token)];
+    std::copy_n(routing.scores + token * routing.experts, routing.experts,
+                kept.begin() + static_cast<std::ptrdiff_t>(row) * routing.experts);
+}
+
+std::uint32_t StepRecorder::biasDecided(const float* scores, const std::int32_t* chosen) {
+    const int k = m_shape.topK;
+    m_chooser.choose(scores, nullptr, k, m_ids.data());
+    std::uint32_t bits = 0;
+    for (int j = 0; j < k; ++j)
+        if (std::find(m_ids.begin(), m_ids.begin() + k, chosen[j]) == m_ids.begin() + k)
+            bits |= 1u << j;
+    return bits;
+}
+
+int StepRecorder::distinctExperts() const {
+    const auto k = static_cast<std::size_t>(m_shape.topK);
+    int distinct = 0;
+    for (std::size_t row = 0; row < m_shape.layers.size(); ++row) {
+        std::set<std::uint16_t> experts;
+        for (const auto& token : m_trace.tokens) {
+            const auto* first = token.routing.experts.data() + row * k;
+            experts.insert(first, first + k);
+        }
+        distinct += static_cast<int>(experts.size());
+    }
+    return distinct;
+}
+
+StepTrace StepRecorder::take() {
+    return std::exchange(m_trace, {});
+}
+
+}  // namespace gatescope
