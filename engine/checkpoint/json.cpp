@@ -160,7 +160,10 @@ void JsonValue::refuse(std::string_view expected) const {
 
 std::int64_t JsonValue::integer(std::int64_t least, std::int64_t most) const {
     const auto outside = [&](const std::string& found) {
-        return error(fmt::format("must be from {} to {}, found {}", least, most, found));
+        const bool open = most == std::numeric_limits<std::int64_t>::max();
+        const std::string bounds = open ? fmt::format("must be at least {} and below 2^63", least)
+                                        : fmt::format("must be from {} to {}", least, most);
+        return error(fmt::format("{}, found {}", bounds, found));
     };
     std::int64_t value = 0;
     if (m_value->is_number_unsigned()) {

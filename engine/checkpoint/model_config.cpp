@@ -244,8 +244,8 @@ void readQuantization(const JsonValue& root, ModelConfig& config) {
     const JsonValue block = quantization->at("weight_block_size");
     if (block.size() != 2) throw block.error(fmt::format("must be [rows, columns]"));
     config.fp8 = true;
-    config.fp8BlockRows = static_cast<int>(block.at(std::size_t{0}).integer(1, Limits::fp8Block));
-    config.fp8BlockCols = static_cast<int>(block.at(std::size_t{1}).integer(1, Limits::fp8Block));
+    config.fp8BlockRows = static_cast<int>(block.at(0).integer(1, Limits::fp8Block));
+    config.fp8BlockCols = static_cast<int>(block.at(1).integer(1, Limits::fp8Block));
 }
 
 std::int32_t tokenId(const JsonValue& field, const ModelConfig& config) {

@@ -108,8 +108,8 @@ Entry readEntry(const std::string& name, const JsonValue& field, std::uint64_t d
     });
     const JsonValue offsets = field.at("data_offsets");
     if (offsets.size() != 2) throw offsets.error("must be [begin, end]");
-    const std::int64_t begin = offsets.at(std::size_t{0}).integer(0, most);
-    const std::int64_t end = offsets.at(std::size_t{1}).integer(0, most);
+    const std::int64_t begin = offsets.at(0).integer(0, most);
+    const std::int64_t end = offsets.at(1).integer(0, most);
     if (end < begin) {
         throw offsets.error(fmt::format("end {} lies before begin {}", end, begin));
     }
@@ -173,7 +173,9 @@ SafetensorsFile::SafetensorsFile(const std::filesystem::path& path) : m_file(pat
 
     const auto document = JsonDocument::parse(header, file + ": header");
     const JsonValue root = document.root();
-    if (header.front() != '{' || !root.isObject()) throw root.error("is not a JSON object");
+    if (header.front() != '{' || !root.isObject()) {
+        throw fileError(file, "", "the header is not a JSON object");
+    }
     std::vector<Entry> entries;
     root.forEachMember([&](const std::string& name, const JsonValue& field) {
         if (name == "__metadata__") {
