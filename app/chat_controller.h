@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QObject>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "app/engine_client.h"
+#include "app/settings.h"
+#include "app/trace_store.h"
+
+namespace gatescope {
+
+class ChatPane;
+class Selection;
+
+/// What can be done right now.
+enum class ChatState { NoModel, Loading, Ready, Answering, Closed };
+
+/// Leads the conversation: turns what the person does into commands for the engine, and what the
+/// engine says into the transcript and the trace store.
+class ChatController final : public QObject {
+    Q_OBJECT
+
+  public:
+    ChatController(EngineClient* engine, ChatPane* pane, Selection* selection, TraceStore* store,
+                   QObject* parent = nullptr);
+
+    ChatState state() const { return m_state; }
+    const ModelFacts* model() const { return m_model.get(); }
+    std::optional<std::int64_t> session() const { return m_session; }
+    const LoadOptions& loadOptions() const { return m_loadOptions; }
+    void setLoadOptions(const LoadOptions& options) { m_loadOptions = options; }
+    const ChatSettings& settings() const { return m_settings; }
+    void setSettings(const ChatSettings& settings);
+
+    void loadModel(const std::filesystem::path& dir);
+    /// Sends at once, or as soon as the model that is being loaded is ready.
+    void send(const QString& message);
+    void stop();
+    bool canRegenerate() const;
+    void regenerate();
+    void newSession();
+    /// Shows a stored session; refused while an answer streams.
+    void openSession(std::shared_ptr<const StoredSession> stored);
+    void showError(const QString& text);
+
+  Q_SIGNALS:
+    void stateChanged();
+    void settingsChanged();
+    void modelLoaded();
+    void modelRefused(const QString& dir);
+    /// What was shown before is gone; nothing is known yet of what comes.
+    void sessionCleared();
+    /// session() may be another one.
+    void sessionChanged();
+    void tokensArrived(int count);
+    void answerFinished(std::shared_ptr<const gatescope::AnswerEnd> end);
+
+  private:
+    void onLoaded(std::shared_ptr<const ModelFacts> model);
+    void onLoadFailed(const QString& error);
+    void onAnswerStarted(const AnswerStart& start);
+    void onPromptRefused(const QString& message, const QString& error);
+    void onBatch(const FeedBatch& batch);
+    void onAnswerEnded(std::shared_ptr<const AnswerEnd> end);
+    void onSessionOpened(const OpenedSession& opened);
+    void onSelectionChanged();
+
+    ChatState idleState() const;
+    QString droppedText(int messages) const;
+    void setState(ChatState state);
+    void refreshInput();
+    void clearConversation(const RoutingShape& shape);
+    void showEmptyChat();
+    void showUserTurn(const QString& message, const PromptValue& prompt,
+                      const std::vector<std::int32_t>& numbers);
+    void showAnswerTurn(const StoredTurn& turn);
+    void showFinish(Finish finish);
+    void showNotice(const QString& text);
+    void follow();
+
+    EngineClient* m_engine;
+    ChatPane* m_pane;
+    Selection* m_selection;
+    TraceStore* m_store;
+    LoadOptions m_loadOptions;
+    ChatSettings m_settings = ChatSettings::defaults();
+    std::shared_ptr<const ModelFacts> m_model;
+    std::filesystem::path m_loadingDir;
+    ChatState m_state = ChatState::NoModel;
+    std::optional<std::int64_t> m_session;
+    QString m_closedReason;
+    QString m_queuedPrompt;           ///< to be sent when loading ends
+    std::int32_t m_answerFirst = -1;  ///< number of the last answer's first token
+    std::size_t m_answerDrafts = 0;   ///< drafts before the last answer
+    int m_answerTokens = 0;
+    bool m_follow = false;  ///< the selection follows the newest token
+    bool m_following = false;
+};
+
+}  // namespace gatescope

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/engine_client.h"
+
+#include "app/engine_worker.h"
+
+namespace gatescope {
+
+EngineClient::EngineClient(const std::filesystem::path& sessionFile, QObject* parent)
+    : QObject(parent), m_feed(std::make_shared<LiveFeed>([this] {
+          QMetaObject::invokeMethod(this, &EngineClient::drain, Qt::QueuedConnection);
+      })) {
+    auto* worker = new EngineWorker(m_feed, sessionFile);
+    worker->moveToThread(&m_thread);
+    wire(worker);
+    m_thread.setObjectName(QStringLiteral("engine"));
+    m_thread.start();
+    QMetaObject::invokeMethod(worker, &EngineWorker::openLog, Qt::QueuedConnection);
+}
+
+EngineClient::~EngineClient() {
+    m_loadStop.request_stop();
+    m_answerStop.request_stop();
+    m_thread.quit();
+    m_thread.wait();
+}
+
+/// The one place where the two threads meet.
+void EngineClient::wire(EngineWorker* worker) {
+    constexpr auto kQueued = Qt::QueuedConnection;
+    connect(&m_thread, &QThread::finished, worker, &QObject::deleteLater);
+
+    connect(this, &EngineClient::loadWanted, worker, &EngineWorker::load, kQueued);
+    connect(this, &EngineClient::answerWanted, worker, &EngineWorker::answer, kQueued);
+    connect(this, &EngineClient::newSessionWanted, worker, &EngineWorker::newSession, kQueued);
+    connect(this, &EngineClient::openWanted, worker, &EngineWorker::openSession, kQueued);
+
+    connect(worker, &EngineWorker::loadProgress, this, &EngineClient::loadProgress, kQueued);
+    connect(worker, &EngineWorker::loaded, this, &EngineClient::loaded, kQueued);
+    connect(worker, &EngineWorker::loadFailed, this, &EngineClient::loadFailed, kQueued);
+    connect(worker, &EngineWorker::answerStarted, this, &EngineClient::answerStarted, kQueued);
+    connect(worker, &EngineWorker::promptRefused, this, &EngineClient::promptRefused, kQueued);
+    connect(
+        worker, &EngineWorker::answerEnded, this,
+        [this](const std::shared_ptr<const AnswerEnd>& end) {
+            drain();  // the last tokens come before the end
+            Q_EMIT answerEnded(end);
+        },
+        kQueued);
+    connect(worker, &EngineWorker::sessionReady, this, &EngineClient::sessionReady, kQueued);
+    connect(worker, &EngineWorker::sessionOpened, this, &EngineClient::sessionOpened, kQueued);
+    connect(worker, &EngineWorker::sessionsChanged, this, &EngineClient::sessionsChanged, kQueued);
+    connect(worker, &EngineWorker::notice, this, &EngineClient::notice, kQueued);
+}
+
+void EngineClient::drain() {
+    const FeedBatch arrived = m_feed->takeBatch();
+    if (!arrived.tokens.empty() || !arrived.steps.empty()) {
+        Q_EMIT batch(arrived);
+    }
+    if (const auto newest = m_feed->takeFrame()) {
+        Q_EMIT frame(newest);
+    }
+}
+
+void EngineClient::load(const std::filesystem::path& dir, const LoadOptions& options) {
+    m_loadStop = std::stop_source();
+    Q_EMIT loadWanted({dir, options, m_loadStop.get_token()});
+}
+
+void EngineClient::cancelLoad() {
+    m_loadStop.request_stop();
+}
+
+void EngineClient::send(const QString& message, const GenerationParams& params) {
+    m_answerStop = std::stop_source();
+    Q_EMIT answerWanted({message, false, params, m_answerStop.get_token()});
+}
+
+void EngineClient::regenerate(const GenerationParams& params) {
+    m_answerStop = std::stop_source();
+    Q_EMIT answerWanted({{}, true, params, m_answerStop.get_token()});
+}
+
+void EngineClient::stop() {
+    m_answerStop.request_stop();
+}
+
+}  // namespace gatescope

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QMetaType>
+#include <QString>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "engine/analysis/routing_load.h"
+#include "engine/checkpoint/model_config.h"
+#include "engine/decode/generation.h"
+#include "engine/model/loaded_model.h"
+#include "engine/session/session_store.h"
+
+// The values that travel between the window's thread and the engine's. All are immutable once sent.
+namespace gatescope {
+
+/// What the window knows about the model in the engine.
+struct ModelFacts {
+    QString name;
+    std::filesystem::path dir;
+    std::string fingerprint;
+    QString device;
+    ModelConfig config;
+    RoutingShape shape;
+    std::vector<std::vector<float>> bias;  ///< by row of RoutingLoad; [E] or empty
+    std::int64_t contextLimit = 0;
+    std::uint64_t weightBytes = 0;
+    bool demo = false;
+    bool canChat = false;  ///< has a tokenizer
+};
+
+struct LoadRequest {
+    std::filesystem::path dir;
+    LoadOptions options;
+    std::stop_token stop;
+};
+
+struct PromptRequest {
+    QString text;  ///< ignored when `again`
+    bool again = false;
+    GenerationParams params;
+    std::stop_token stop;
+};
+
+/// One position of a prompt.
+struct PromptPiece {
+    std::int32_t id = 0;
+    std::string bytes;
+    bool special = false;
+};
+
+/// A prompt as the model sees it. `messageBegin`, `messageEnd`: where the newest user message
+/// stands in it; equal when it could not be found (its tokens merged with the markers).
+struct PromptValue {
+    std::vector<PromptPiece> pieces;
+    std::size_t messageBegin = 0;
+    std::size_t messageEnd = 0;
+};
+
+struct AnswerStart {
+    std::int64_t session = -1;  ///< -1: not logged
+    QString message;            ///< what the user wrote
+    bool again = false;
+    PromptValue prompt;
+    int newlyDropped = 0;
+    int room = 0;
+};
+
+struct AnswerEnd {
+    GenerationResult result;
+    QString textRest;  ///< held back while streaming, e.g. the beginning of a stop string
+    QString error;     ///< one sentence when the answer failed
+};
+
+/// A stored session ready to be shown.
+struct OpenedSession {
+    StoredSession stored;
+    std::vector<PromptValue> prompts;  ///< by turn index; empty for turns without one
+    bool canContinue = false;
+};
+
+/// What moves on screen while an answer streams: only the newest one matters.
+struct LiveFrame {
+    std::shared_ptr<const RoutingLoad> load;
+    std::optional<CacheUse> cache;
+    std::int64_t prefillDone = 0;
+    std::int64_t prefillTotal = 0;
+    std::int64_t generated = 0;
+    double tokensPerSecond = 0;
+    double recorderShare = 0;  ///< of the engine's time in this answer
+};
+
+}  // namespace gatescope
+
+Q_DECLARE_METATYPE(gatescope::LoadRequest)
+Q_DECLARE_METATYPE(gatescope::PromptRequest)

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QObject>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "app/answer_sink.h"
+#include "app/engine_messages.h"
+#include "app/live_feed.h"
+#include "engine/decode/conversation.h"
+#include "engine/session/session_log.h"
+
+namespace gatescope {
+
+/// Where an answer is logged; `log` is null for one that is not.
+struct LogPlace {
+    SessionLog* log = nullptr;
+    std::int64_t session = -1;
+    int turn = -1;
+};
+
+/// Owns the model, the conversation and the log, and works in its own thread. Talked to by queued
+/// calls only; what must act at once (stop, cancel) comes as a stop token within the request.
+class EngineWorker final : public QObject {
+    Q_OBJECT
+
+  public:
+    EngineWorker(std::shared_ptr<LiveFeed> feed, std::filesystem::path sessionFile);
+    ~EngineWorker() override;
+
+  public Q_SLOTS:
+    /// Opens the session file. Without it the program works, unrecorded, and says so.
+    void openLog();
+    void load(const gatescope::LoadRequest& request);
+    void answer(const gatescope::PromptRequest& request);
+    void newSession();
+    /// Prepares a stored session for showing, and for continuing if it is this model's.
+    void openSession(std::shared_ptr<const gatescope::StoredSession> stored);
+
+  Q_SIGNALS:
+    void loadProgress(const QString& what, quint64 done, quint64 total);
+    void loaded(std::shared_ptr<const gatescope::ModelFacts> card);
+    /// `error` is empty when loading was cancelled.
+    void loadFailed(const QString& error);
+    void answerStarted(std::shared_ptr<const gatescope::AnswerStart> start);
+    /// Nothing was started: the message is the person's again.
+    void promptRefused(const QString& message, const QString& error);
+    void answerEnded(std::shared_ptr<const gatescope::AnswerEnd> end);
+    void sessionReady();  ///< a new, empty one
+    void sessionOpened(std::shared_ptr<const gatescope::OpenedSession> opened);
+    void sessionsChanged();
+    void notice(const QString& text);
+
+  private:
+    void beginFresh();
+    std::shared_ptr<AnswerStart> prepare(const PromptRequest& request,
+                                         Conversation::Prepared& prepared);
+    LogPlace logTurn(const PromptRequest& request, const Conversation::Prepared& prepared);
+    LogPlace writeTurn(const PromptRequest& request, const Conversation::Prepared& prepared);
+    std::shared_ptr<const AnswerEnd> run(const PromptRequest& request,
+                                         const Conversation::Prepared& prepared,
+                                         const LogPlace& place);
+    void takeBackCounts();
+    PromptValue promptValue(const std::vector<TokenId>& ids, const std::string& message) const;
+    void countStored(const StoredSession& stored);
+    void continueStored(const StoredSession& stored);
+
+    std::shared_ptr<LiveFeed> m_feed;
+    std::filesystem::path m_sessionFile;
+    std::unique_ptr<SessionLog> m_log;
+    std::unique_ptr<LoadedModel> m_model;
+    std::unique_ptr<Conversation> m_conversation;  ///< refers to the model: declared after it
+    std::optional<RoutingLoadCounter> m_counter;
+    std::optional<RoutingLoadCounter> m_countsBeforeAnswer;
+    std::vector<RoutedToken> m_promptTokens;  ///< of the last answer, see AnswerSink
+    std::vector<RoutedToken> m_promptMtpTokens;
+    std::int64_t m_session = -1;  ///< in the log; -1 before the first message
+    int m_answerTurn = -1;        ///< the last answer's turn in the log
+    bool m_closed = false;        ///< a session of another model is on screen
+};
+
+}  // namespace gatescope

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/history_reader.h"
+
+#include <exception>
+#include <utility>
+
+namespace gatescope {
+
+/// Lives in the reader's thread; opens the file for each question, which is cheap and leaves no
+/// connection behind that would hold back the writer's checkpoint.
+class HistoryReader::Worker final : public QObject {
+  public:
+    explicit Worker(std::filesystem::path file) : m_file(std::move(file)) {}
+
+    template <typename Result, typename Work>
+    std::shared_ptr<const Result> ask(Work work, QString& error) const {
+        try {
+            const SessionStore store(m_file);
+            return std::make_shared<const Result>(work(store));
+        } catch (const std::exception& failure) {
+            error = QString::fromUtf8(failure.what());
+            return nullptr;
+        }
+    }
+
+  private:
+    std::filesystem::path m_file;
+};
+
+HistoryReader::HistoryReader(const std::filesystem::path& file, QObject* parent)
+    : QObject(parent), m_worker(new Worker(file)) {
+    m_worker->moveToThread(&m_thread);
+    connect(&m_thread, &QThread::finished, m_worker, &QObject::deleteLater);
+    m_thread.setObjectName(QStringLiteral("history"));
+    m_thread.start();
+}
+
+HistoryReader::~HistoryReader() {
+    m_thread.quit();
+    m_thread.wait();
+}
+
+void HistoryReader::list() {
+    if (std::exchange(m_listing, true)) {
+        return;
+    }
+    QMetaObject::invokeMethod(
+        m_worker,
+        [this, worker = m_worker] {
+            QString error;
+            const auto sessions = worker->ask<std::vector<SessionSummary>>(
+                [](const SessionStore& store) { return store.list(); }, error);
+            QMetaObject::invokeMethod(
+                this,
+                [this, sessions, error] {
+                    m_listing = false;
+                    if (sessions != nullptr) {
+                        Q_EMIT listed(sessions);
+                    } else {
+                        Q_EMIT listFailed(error);
+                    }
+                },
+                Qt::QueuedConnection);
+        },
+        Qt::QueuedConnection);
+}
+
+void HistoryReader::load(std::int64_t session) {
+    QMetaObject::invokeMethod(
+        m_worker,
+        [this, worker = m_worker, session] {
+            QString error;
+            const auto stored = worker->ask<StoredSession>(
+                [session](const SessionStore& store) { return store.load(session); }, error);
+            QMetaObject::invokeMethod(
+                this,
+                [this, stored, error] {
+                    if (stored != nullptr) {
+                        Q_EMIT loaded(stored);
+                    } else {
+                        Q_EMIT loadFailed(error);
+                    }
+                },
+                Qt::QueuedConnection);
+        },
+        Qt::QueuedConnection);
+}
+
+}  // namespace gatescope

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QObject>
+#include <QThread>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "engine/session/session_store.h"
+
+namespace gatescope {
+
+/// Reads the session file in a thread of its own, so that neither the window nor a running answer
+/// waits for the disk.
+class HistoryReader final : public QObject {
+    Q_OBJECT
+
+  public:
+    explicit HistoryReader(const std::filesystem::path& file, QObject* parent = nullptr);
+    ~HistoryReader() override;
+
+    /// Answers with listed(). Calls made while one waits are one call.
+    void list();
+    /// Answers with loaded() or failed().
+    void load(std::int64_t session);
+
+  Q_SIGNALS:
+    void listed(std::shared_ptr<const std::vector<gatescope::SessionSummary>> sessions);
+    void loaded(std::shared_ptr<const gatescope::StoredSession> session);
+    void listFailed(const QString& error);
+    void loadFailed(const QString& error);
+
+  private:
+    class Worker;
+
+    QThread m_thread;
+    Worker* m_worker;
+    bool m_listing = false;
+};
+
+}  // namespace gatescope

@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/main_window.h"
+
+#include <QAction>
+#include <QCloseEvent>
+#include <QDir>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QLineEdit>
+#include <QMenu>
+#include <QMimeData>
+#include <QStatusBar>
+#include <QToolBar>
+#include <QToolButton>
+
+#include "app/chat_controller.h"
+#include "app/chat_pane.h"
+#include "app/dock_feeder.h"
+#include "app/engine_client.h"
+#include "app/help_dialogs.h"
+#include "app/history_reader.h"
+#include "app/sampling_dialog.h"
+#include "app/status_strip.h"
+#include "app/window_actions.h"
+#include "app/window_docks.h"
+#include "engine/model/demo_model.h"
+#include "views/cache_view.h"
+#include "views/chat_input.h"
+#include "views/empty_chat.h"
+#include "views/literal_text.h"
+#include "views/routing_view.h"
+#include "views/session_list_view.h"
+#include "views/speculation_view.h"
+#include "views/transcript_view.h"
+#include "views/why_view.h"
+
+namespace gatescope {
+namespace {
+
+constexpr QSize kDefaultSize(1440, 880);
+
+/// The one local folder in a drop; empty otherwise.
+QString droppedFolder(const QMimeData* data) {
+    const QList<QUrl> urls = data->urls();
+    if (urls.size() != 1 || !urls.front().isLocalFile()) {
+        return {};
+    }
+    const QFileInfo info(urls.front().toLocalFile());
+    // A file of the model stands for its folder.
+    return info.isDir() ? info.absoluteFilePath() : info.isFile() ? info.absolutePath() : QString();
+}
+
+}  // namespace
+
+MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
+    : m_settings(settings),
+      m_engine(new EngineClient(options.sessionFile, this)),
+      m_history(new HistoryReader(options.sessionFile, this)),
+      m_pane(new ChatPane(&m_selection)) {
+    setAcceptDrops(true);
+    setCentralWidget(m_pane);
+    resize(options.size.isEmpty() ? kDefaultSize : options.size);
+    m_actions = new WindowActions(this);
+    m_docks = new WindowDocks(this, &m_selection);
+    m_docks->fillMenu(m_actions->docks);
+    m_status = new StatusStrip(statusBar());
+    m_chat = new ChatController(m_engine, m_pane, &m_selection, &m_store, this);
+    m_chat->setLoadOptions(options.load);
+    m_feeder = new DockFeeder(m_docks->views(), m_pane, m_chat, &m_selection, &m_store, this);
+    addToolBar();
+    connectActions();
+    connectViewActions();
+    connectChat();
+    connectSessions();
+    connectHover();
+    m_chat->setSettings(settings->chat());
+    m_actions->setTheme(settings->theme());
+    setZoom(settings->zoom());
+    m_status->setModel(nullptr);
+    m_feeder->clear();
+    if (options.size.isEmpty()) {
+        restoreGeometry(settings->geometry());
+    }
+    m_docks->restoreLayout(settings->layout());
+    refreshActions();
+    refreshTitle();
+    m_pane->input()->setFocus(Qt::OtherFocusReason);
+}
+
+MainWindow::~MainWindow() {
+    // The engine's thread ends first: nothing may arrive at views that are going.
+    delete m_history;
+    delete m_engine;
+}
+
+void MainWindow::addToolBar() {
+    QToolBar* bar = QMainWindow::addToolBar(tr("Main"));
+    bar->setObjectName(QStringLiteral("toolbar.main"));
+    bar->setMovable(false);
+    bar->toggleViewAction()->setVisible(false);
+    m_modelButton = new QToolButton;
+    m_modelButton->setPopupMode(QToolButton::InstantPopup);
+    m_modelButton->setToolTip(tr("Models"));
+    auto* models = new QMenu(m_modelButton);
+    connect(models, &QMenu::aboutToShow, this, [this, models] { fillRecentModels(models); });
+    m_modelButton->setMenu(models);
+    bar->addWidget(m_modelButton);
+    bar->addAction(m_actions->speculate);
+    m_samplingButton = new QToolButton;
+    m_samplingButton->setToolTip(tr("Sampling (Ctrl+,)"));
+    connect(m_samplingButton, &QToolButton::clicked, this, &MainWindow::openSampling);
+    bar->addWidget(m_samplingButton);
+    bar->addAction(m_actions->regenerate);
+}
+
+void MainWindow::connectActions() {
+    connect(m_actions->openModel, &QAction::triggered, this, &MainWindow::chooseModel);
+    connect(m_actions->recentModels, &QMenu::aboutToShow, this,
+            [this] { fillRecentModels(m_actions->recentModels); });
+    connect(m_actions->newSession, &QAction::triggered, m_chat, &ChatController::newSession);
+    connect(m_actions->quit, &QAction::triggered, this, &QWidget::close);
+    connect(m_actions->stop, &QAction::triggered, m_chat, &ChatController::stop);
+    connect(m_actions->regenerate, &QAction::triggered, m_chat, &ChatController::regenerate);
+    connect(m_actions->find, &QAction::triggered, m_pane, &ChatPane::openFind);
+    connect(m_actions->sampling, &QAction::triggered, this, &MainWindow::openSampling);
+    connect(m_actions->speculate, &QAction::toggled, this, [this](bool on) {
+        ChatSettings settings = m_chat->settings();
+        settings.speculate = on;
+        m_chat->setSettings(settings);
+    });
+    connect(m_actions->keys, &QAction::triggered, this,
+            [this] { showKeys(this, m_actions->keyTable()); });
+    connect(m_actions->about, &QAction::triggered, this, [this] { showAbout(this); });
+}
+
+void MainWindow::connectViewActions() {
+    connect(m_actions->resetLayout, &QAction::triggered, m_docks, &WindowDocks::resetLayout);
+    connect(m_actions, &WindowActions::themeChosen, this, [this](Theme theme) {
+        m_settings->setTheme(theme);
+        applyTheme(theme);
+    });
+    TranscriptView* transcript = m_pane->transcript();
+    connect(m_actions->zoomIn, &QAction::triggered, this,
+            [this, transcript] { setZoom(transcript->zoom() + 1); });
+    connect(m_actions->zoomOut, &QAction::triggered, this,
+            [this, transcript] { setZoom(transcript->zoom() - 1); });
+    connect(m_actions->zoomReset, &QAction::triggered, this, [this] { setZoom(0); });
+    connect(transcript, &TranscriptView::zoomChanged, this,
+            [this](int steps) { m_settings->setZoom(steps); });
+    connect(m_actions->selectionBack, &QAction::triggered, &m_selection, &Selection::back);
+    connect(m_actions->selectionForward, &QAction::triggered, &m_selection, &Selection::forward);
+    connect(&m_selection, &Selection::historyChanged, this, &MainWindow::refreshActions);
+    const auto focus = [](QWidget* widget) {
+        return [widget] { widget->setFocus(Qt::ShortcutFocusReason); };
+    };
+    connect(m_actions->goToInput, &QAction::triggered, this, focus(m_pane->input()));
+    connect(m_actions->goToTranscript, &QAction::triggered, this, focus(transcript));
+    connect(m_actions->goToSessions, &QAction::triggered, this,
+            focus(m_docks->sessionList()->filter()));
+    connect(m_actions->goToRouting, &QAction::triggered, this, focus(m_docks->views().routing));
+}
+
+void MainWindow::connectChat() {
+    connect(m_chat, &ChatController::stateChanged, this, &MainWindow::refreshActions);
+    connect(m_chat, &ChatController::settingsChanged, this, [this] {
+        m_settings->setChat(m_chat->settings());
+        refreshActions();
+        m_feeder->refreshSpeculation();
+        if (m_sampling != nullptr) {
+            m_sampling->setSettings(m_chat->settings());
+        }
+    });
+    connect(m_chat, &ChatController::modelLoaded, this, [this] {
+        const ModelFacts& model = *m_chat->model();
+        m_status->setModel(&model);
+        if (!model.demo) {
+            m_settings->addRecentModel(QString::fromStdString(model.dir.string()));
+        }
+        refreshActions();
+    });
+    connect(m_chat, &ChatController::modelRefused, this,
+            [this](const QString& dir) { m_settings->removeRecentModel(dir); });
+    connect(m_chat, &ChatController::tokensArrived, this, [this] { m_feeder->refresh(); });
+    connect(m_chat, &ChatController::answerFinished, this,
+            [this](const std::shared_ptr<const AnswerEnd>& end) {
+                m_feeder->refresh();
+                m_status->showTiming(end->result.timing);
+            });
+    connect(m_chat, &ChatController::sessionCleared, this, [this] {
+        m_status->clearSession();
+        m_feeder->clear();
+    });
+    connect(m_engine, &EngineClient::frame, this,
+            [this](const std::shared_ptr<const LiveFrame>& frame) {
+                m_feeder->showFrame(*frame);
+                m_status->showFrame(*frame, m_chat->state() == ChatState::Answering);
+                std::int64_t accepted = 0;
+                for (const DraftOutcome& draft : m_store.drafts()) {
+                    accepted += draft.accepted ? 1 : 0;
+                }
+                m_status->setAcceptance(accepted,
+                                        static_cast<std::int64_t>(m_store.drafts().size()));
+            });
+    connect(m_pane->empty(), &EmptyChat::openModelRequested, this, &MainWindow::chooseModel);
+}
+
+void MainWindow::connectSessions() {
+    SessionListView* list = m_docks->sessionList();
+    connect(m_engine, &EngineClient::sessionsChanged, m_history, &HistoryReader::list);
+    connect(m_history, &HistoryReader::listed, this, [list](const auto& sessions) {
+        std::vector<SessionListItem> items;
+        for (const SessionSummary& session : *sessions) {
+            items.push_back({session.id, QString::fromStdString(session.title),
+                             QString::fromStdString(session.modelName), session.updatedMs,
+                             session.tokens});
+        }
+        list->setSessions(items);
+    });
+    connect(m_history, &HistoryReader::listFailed, list, &SessionListView::setMessage);
+    connect(m_history, &HistoryReader::loaded, m_chat, &ChatController::openSession);
+    connect(m_history, &HistoryReader::loadFailed, m_chat, &ChatController::showError);
+    connect(list, &SessionListView::newSessionRequested, m_chat, &ChatController::newSession);
+    connect(list, &SessionListView::opened, this, [this, list](std::int64_t session) {
+        if (m_chat->session() != session) {
+            m_history->load(session);
+        }
+        list->setCurrent(m_chat->session());  // until it is open
+    });
+    connect(m_chat, &ChatController::sessionChanged, this, [this, list] {
+        list->setCurrent(m_chat->session());
+        refreshActions();
+    });
+}
+
+void MainWindow::connectHover() {
+    const TraceViews& views = m_docks->views();
+    const auto report = [this](const QString& text) { m_status->setHover(text); };
+    connect(views.routing, &RoutingView::hoverText, this, report);
+    connect(views.why, &WhyView::hoverText, this, report);
+    connect(views.cache, &CacheView::hoverText, this, report);
+    connect(views.speculation, &SpeculationView::hoverText, this, report);
+    connect(m_pane->transcript(), &TranscriptView::hoverText, this, report);
+    connect(views.routing, &RoutingView::failed, m_chat, &ChatController::showError);
+    connect(views.why, &WhyView::failed, m_chat, &ChatController::showError);
+    connect(views.cache, &CacheView::failed, m_chat, &ChatController::showError);
+    connect(views.speculation, &SpeculationView::failed, m_chat, &ChatController::showError);
+}
+
+// ---------------------------------------------------------------- models
+
+void MainWindow::openModel(const QString& dir) {
+    m_chat->loadModel(std::filesystem::path(dir.toStdString()));
+}
+
+void MainWindow::chooseModel() {
+    auto* dialog = new QFileDialog(this, tr("Open model folder"));
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->setFileMode(QFileDialog::Directory);
+    dialog->setOption(QFileDialog::ShowDirsOnly);
+    const QStringList recent = m_settings->recentModels();
+    dialog->setDirectory(recent.isEmpty() ? QDir::homePath()
+                                          : QFileInfo(recent.front()).absolutePath());
+    connect(dialog, &QFileDialog::fileSelected, this, &MainWindow::openModel);
+    dialog->open();
+}
+
+void MainWindow::fillRecentModels(QMenu* menu) {
+    menu->clear();
+    const std::filesystem::path demo = demoModelDir();
+    if (!demo.empty()) {
+        menu->addAction(tr("Demo model"), this,
+                        [this, demo] { openModel(QString::fromStdString(demo.string())); });
+    }
+    for (const QString& dir : m_settings->recentModels()) {
+        QString text = literalText(dir);
+        QAction* action = menu->addAction(text.replace(u'&', QStringLiteral("&&")));
+        connect(action, &QAction::triggered, this, [this, dir] { openModel(dir); });
+    }
+    menu->addSeparator();
+    menu->addAction(m_actions->openModel);
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
+    if (!droppedFolder(event->mimeData()).isEmpty()) {
+        event->acceptProposedAction();
+    }
+}
+
+void MainWindow::dropEvent(QDropEvent* event) {
+    const QString dir = droppedFolder(event->mimeData());
+    if (!dir.isEmpty()) {
+        event->acceptProposedAction();
+        openModel(dir);
+    }
+}
+
+// ---------------------------------------------------------------- settings
+
+void MainWindow::openSampling() {
+    if (m_sampling == nullptr) {
+        m_sampling = new SamplingDialog(this);
+        connect(m_sampling, &SamplingDialog::changed, m_chat, &ChatController::setSettings);
+    }
+    m_sampling->setSettings(m_chat->settings());
+    m_sampling->setModelHasMtp(m_chat->model() == nullptr || m_chat->model()->config.hasMtp());
+    m_sampling->show();
+    m_sampling->raise();
+    m_sampling->activateWindow();
+}
+
+void MainWindow::setZoom(int steps) {
+    m_pane->transcript()->setZoom(steps);
+}
+
+void MainWindow::refreshActions() {
+    const bool answering = m_chat->state() == ChatState::Answering;
+    const bool loading = m_chat->state() == ChatState::Loading;
+    m_actions->stop->setEnabled(answering);  // disabled, Esc is free for the find bar
+    m_actions->regenerate->setEnabled(m_chat->canRegenerate());
+    m_actions->newSession->setEnabled(!answering && !loading);
+    m_actions->openModel->setEnabled(!answering && !loading);
+    m_actions->selectionBack->setEnabled(m_selection.canGoBack());
+    m_actions->selectionForward->setEnabled(m_selection.canGoForward());
+    const ModelFacts* model = m_chat->model();
+    m_actions->speculate->setEnabled(model == nullptr || model->config.hasMtp());
+    m_actions->speculate->setChecked(m_chat->settings().speculate);
+    QString name = model != nullptr ? literalText(model->name) : tr("Model");
+    m_modelButton->setText(name.replace(u'&', QStringLiteral("&&")));
+    m_samplingButton->setText(m_chat->settings().summary());
+    refreshTitle();
+}
+
+void MainWindow::refreshTitle() {
+    const ModelFacts* model = m_chat->model();
+    setWindowTitle(model != nullptr ? tr("%1 – Gatescope").arg(literalText(model->name))
+                                    : tr("Gatescope"));
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+    m_settings->setWindow(saveGeometry(), m_docks->saveLayout());
+    m_chat->stop();
+    QMainWindow::closeEvent(event);
+}
+
+}  // namespace gatescope

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QMainWindow>
+#include <filesystem>
+#include <memory>
+
+#include "app/engine_messages.h"
+#include "app/settings.h"
+#include "app/trace_store.h"
+#include "views/selection.h"
+
+class QToolButton;
+
+namespace gatescope {
+
+class ChatController;
+class ChatPane;
+class DockFeeder;
+class EngineClient;
+class HistoryReader;
+class SamplingDialog;
+class StatusStrip;
+class WindowActions;
+class WindowDocks;
+
+struct WindowOptions {
+    std::filesystem::path sessionFile;
+    LoadOptions load;
+    QSize size;  ///< empty: as saved, or the default
+};
+
+/// The window: puts the parts together and connects them; each part does its own work.
+class MainWindow final : public QMainWindow {
+    Q_OBJECT
+
+  public:
+    MainWindow(const WindowOptions& options, AppSettings* settings);
+    ~MainWindow() override;
+
+    void openModel(const QString& dir);
+
+    ChatController* chat() const { return m_chat; }
+    ChatPane* pane() const { return m_pane; }
+    WindowDocks* docks() const { return m_docks; }
+    WindowActions* actions() const { return m_actions; }
+    StatusStrip* status() const { return m_status; }
+    Selection* selection() { return &m_selection; }
+    const TraceStore& traces() const { return m_store; }
+
+  protected:
+    void closeEvent(QCloseEvent* event) override;
+    void dragEnterEvent(QDragEnterEvent* event) override;
+    void dropEvent(QDropEvent* event) override;
+
+  private:
+    void addToolBar();
+    void connectActions();
+    void connectViewActions();
+    void connectChat();
+    void connectSessions();
+    void connectHover();
+    void chooseModel();
+    void fillRecentModels(QMenu* menu);
+    void openSampling();
+    void refreshActions();
+    void refreshTitle();
+    void setZoom(int steps);
+
+    AppSettings* m_settings;
+    Selection m_selection;
+    TraceStore m_store;
+    EngineClient* m_engine;
+    HistoryReader* m_history;
+    ChatPane* m_pane;
+    WindowActions* m_actions;
+    WindowDocks* m_docks;
+    StatusStrip* m_status;
+    ChatController* m_chat;
+    DockFeeder* m_feeder;
+    SamplingDialog* m_sampling = nullptr;  ///< made when first opened
+    QToolButton* m_modelButton = nullptr;
+    QToolButton* m_samplingButton = nullptr;
+};
+
+}  // namespace gatescope

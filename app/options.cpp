@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/options.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <iostream>
+
+namespace gatescope {
+namespace {
+
+constexpr int kWrongUse = 2;
+
+/// "cpu" or "cuda:N".
+std::string deviceProblem(const std::string& text) {
+    const std::string number = text.starts_with("cuda:") ? text.substr(5) : std::string();
+    const bool digits =
+        !number.empty() && number.size() <= 3 &&
+        std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
+    return text == "cpu" || digits ? std::string() : "expected cpu or cuda:N, found " + text;
+}
+
+/// "1440x880".
+bool parseSize(const std::string& text, AppOptions& options) {
+    const std::size_t cross = text.find('x');
+    if (cross == std::string::npos) {
+        return false;
+    }
+    return CLI::detail::lexical_cast(text.substr(0, cross), options.width) &&
+           CLI::detail::lexical_cast(text.substr(cross + 1), options.height) &&
+           options.width >= 320 && options.width <= 8192 && options.height >= 240 &&
+           options.height <= 8192;
+}
+
+}  // namespace
+
+std::variant<AppOptions, int> parseOptions(int argc, char** argv) {
+    AppOptions options;
+    std::string precision = "exact";
+    std::string size;
+    CLI::App app("Chat with a DeepSeek-V3-class model and watch its experts.", "gatescope");
+    app.set_version_flag("--version", "gatescope " GATESCOPE_VERSION);
+    app.add_option("MODEL_DIR", options.model,
+                   "Folder with config.json, tokenizer.json and safetensors; default: the demo");
+    app.add_option("--session", options.session, "Session file, made if it is not there");
+    app.add_option("--prompt", options.prompt, "Send this as soon as the model is loaded");
+    auto* screenshot =
+        app.add_option("--screenshot", options.screenshot,
+                       "Answer the prompt, save a picture (PNG) of the window, and end; needs no "
+                       "display and touches no settings");
+    app.add_option("--screenshot-while-generating", options.screenshotWhileGenerating,
+                   "Take the picture after this many tokens of the answer")
+        ->check(CLI::Range(1, 1 << 20))
+        ->needs(screenshot);
+    app.add_option("--theme", options.theme, "light, dark or system; default: as chosen before")
+        ->check(CLI::IsMember({"light", "dark", "system"}));
+    app.add_option("--scale", options.scale, "Scale the window, e.g. 2 for twice the pixels")
+        ->check(CLI::Range(0.5, 4.0));
+    app.add_option("--size", size, "Size of the window, e.g. 1440x880");
+    app.add_option("--device", options.load.device, "cpu (default) or cuda:N")
+        ->check(CLI::Validator(deviceProblem, "cpu|cuda:N"));
+    app.add_option("--threads", options.load.threads, "CPU threads; 0, the default: one per core")
+        ->check(CLI::Range(0, 1024));
+    app.add_option("--precision", precision,
+                   "exact (float32, the default) or fast (reduced; not on the cpu device)")
+        ->check(CLI::IsMember({"exact", "fast"}));
+    app.add_flag("--quiet", options.quiet, "No notes on standard error");
+    try {
+        app.parse(argc, argv);
+        if (!size.empty() && !parseSize(size, options)) {
+            throw CLI::ValidationError("--size", "expected WIDTHxHEIGHT, found " + size);
+        }
+        if (precision == "fast") {
+            throw CLI::ValidationError("--precision",
+                                       "the cpu device computes in float32 only; use exact");
+        }
+    } catch (const CLI::ParseError& error) {
+        return app.exit(error, std::cout, std::cerr) == 0 ? 0 : kWrongUse;
+    }
+    return options;
+}
+
+}  // namespace gatescope

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/trace_store.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace gatescope {
+
+TraceStore::TraceStore(std::size_t scoreBudget) : m_scoreBudget(scoreBudget) {}
+
+void TraceStore::reset(const RoutingShape& shape) {
+    *this = TraceStore(m_scoreBudget);
+    m_shape = shape;
+}
+
+std::vector<std::int32_t> TraceStore::setPrompt(const std::vector<PromptPiece>& pieces) {
+    forgetEarly();
+    std::size_t same = 0;
+    while (same < pieces.size() && same < m_numberAt.size() &&
+           m_entries[static_cast<std::size_t>(m_numberAt[same])].tokenId == pieces[same].id) {
+        ++same;
+    }
+    m_numberAt.resize(same);
+    for (std::size_t i = same; i < pieces.size(); ++i) {
+        m_numberAt.push_back(size());
+        m_entries.push_back({pieces[i].id, pieces[i].special, pieces[i].bytes, nullptr, nullptr});
+    }
+    return m_numberAt;
+}
+
+std::int32_t TraceStore::addToken(std::int32_t position, std::int32_t id, std::string bytes) {
+    const std::int32_t number = size();
+    m_entries.push_back({id, false, std::move(bytes), nullptr, nullptr});
+    if (position >= 0 && position <= static_cast<std::int32_t>(m_numberAt.size())) {
+        m_numberAt.resize(static_cast<std::size_t>(position));
+        m_numberAt.push_back(number);
+        // An accepted draft went through the model before it became a token.
+        for (const bool mtp : {false, true}) {
+            auto& early = m_early[mtp ? 1 : 0];
+            if (const auto found = early.find(position); found != early.end()) {
+                if (mtp || found->second.tokenId == id) {
+                    store(number, found->second, mtp);
+                }
+                early.erase(found);
+            }
+        }
+    }
+    return number;
+}
+
+void TraceStore::addStep(const StepTrace& step) {
+    for (const RoutedToken& token : step.tokens) {
+        attach(token, false);
+    }
+    for (const RoutedToken& token : step.mtp) {
+        attach(token, true);
+    }
+    if (step.draft) {
+        m_drafts.push_back(*step.draft);
+    }
+}
+
+void TraceStore::addReplacedStep(const StepTrace& step) {
+    for (const bool mtp : {false, true}) {
+        for (const RoutedToken& token : mtp ? step.mtp : step.tokens) {
+            if (token.phase == Phase::Prefill) {
+                attach(token, mtp);
+            }
+        }
+    }
+}
+
+void TraceStore::attach(const RoutedToken& token, bool mtp) {
+    if (token.phase == Phase::Rejected || token.position < 0) {
+        return;
+    }
+    const auto position = static_cast<std::size_t>(token.position);
+    if (position >= m_numberAt.size()) {
+        m_early[mtp ? 1 : 0][token.position] = token;
+        return;
+    }
+    const std::int32_t number = m_numberAt[position];
+    // The MTP layer's pair is (state at the position, next token): its id is not this token's.
+    if (mtp || m_entries[static_cast<std::size_t>(number)].tokenId == token.tokenId) {
+        store(number, token, mtp);
+    }
+}
+
+void TraceStore::store(std::int32_t number, const RoutedToken& token, bool mtp) {
+    Entry& entry = m_entries[static_cast<std::size_t>(number)];
+    auto& place = mtp ? entry.mtp : entry.main;
+    if (place != nullptr) {
+        return;  // computed again with the same result, e.g. after the cache was given up
+    }
+    auto copy = std::make_shared<RoutedToken>(token);
+    copy->position = number;
+    entry.special = entry.special || (!mtp && token.special);
+    place = std::move(copy);
+    countScores(number, mtp);
+}
+
+void TraceStore::countScores(std::int32_t number, bool mtp) {
+    const Entry& entry = m_entries[static_cast<std::size_t>(number)];
+    const auto& scores = (mtp ? entry.mtp : entry.main)->routing.scores;
+    if (scores == nullptr) {
+        return;
+    }
+    const std::size_t bytes = scores->size() * sizeof(float);
+    m_kept.push_back({number, mtp, bytes});
+    m_scoreBytes += bytes;
+    while (m_scoreBytes > m_scoreBudget && m_kept.size() > 1) {
+        const Kept oldest = m_kept.front();
+        m_kept.pop_front();
+        m_scoreBytes -= oldest.bytes;
+        Entry& old = m_entries[static_cast<std::size_t>(oldest.number)];
+        auto& place = oldest.mtp ? old.mtp : old.main;
+        auto without = std::make_shared<RoutedToken>(*place);
+        without->routing.scores.reset();
+        place = std::move(without);
+    }
+}
+
+void TraceStore::truncate(std::int32_t number, std::size_t drafts) {
+    number = std::clamp(number, 0, size());
+    m_entries.resize(static_cast<std::size_t>(number));
+    std::erase_if(m_numberAt, [&](std::int32_t at) { return at >= number; });
+    std::erase_if(m_kept, [&](const Kept& kept) {
+        if (kept.number >= number) {
+            m_scoreBytes -= kept.bytes;
+            return true;
+        }
+        return false;
+    });
+    forgetEarly();
+    m_drafts.resize(std::min(drafts, m_drafts.size()));
+}
+
+void TraceStore::forgetEarly() {
+    for (auto& early : m_early) {
+        early.clear();
+    }
+}
+
+const TraceStore::Entry* TraceStore::entry(std::int32_t number) const {
+    return number >= 0 && number < size() ? &m_entries[static_cast<std::size_t>(number)] : nullptr;
+}
+
+std::vector<std::int32_t> TraceStore::routedTo(int layer, int expert) const {
+    std::vector<std::int32_t> numbers;
+    const bool mtp = layer == m_shape.mtpLayer && layer >= 0;
+    const auto found = std::find(m_shape.layers.begin(), m_shape.layers.end(), layer);
+    if ((!mtp && found == m_shape.layers.end()) || m_shape.topK <= 0) {
+        return numbers;
+    }
+    const auto k = static_cast<std::size_t>(m_shape.topK);
+    const auto row = mtp ? 0 : static_cast<std::size_t>(found - m_shape.layers.begin());
+    for (std::int32_t number = 0; number < size(); ++number) {
+        const Entry& entry = m_entries[static_cast<std::size_t>(number)];
+        const auto& routed = mtp ? entry.mtp : entry.main;
+        if (routed == nullptr || routed->routing.experts.size() < (row + 1) * k) {
+            continue;
+        }
+        const auto first = routed->routing.experts.begin() + static_cast<std::ptrdiff_t>(row * k);
+        if (std::find(first, first + static_cast<std::ptrdiff_t>(k), expert) !=
+            first + static_cast<std::ptrdiff_t>(k)) {
+            numbers.push_back(number);
+        }
+    }
+    return numbers;
+}
+
+}  // namespace gatescope

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/window_actions.h"
+
+#include <QAction>
+#include <QActionGroup>
+#include <QMainWindow>
+#include <QMenu>
+#include <QMenuBar>
+
+namespace gatescope {
+
+WindowActions::WindowActions(QMainWindow* window) : QObject(window), m_window(window) {
+    addFileMenu();
+    addChatMenu();
+    addViewMenu();
+    addHelpMenu();
+}
+
+QAction* WindowActions::add(QMenu* menu, const QString& text,
+                            const QList<QKeySequence>& shortcuts) {
+    QAction* action = menu->addAction(text);
+    action->setShortcuts(shortcuts);
+    m_all.append(action);
+    return action;
+}
+
+void WindowActions::addFileMenu() {
+    QMenu* menu = m_window->menuBar()->addMenu(tr("&File"));
+    openModel = add(menu, tr("&Open model folder…"), {QKeySequence(Qt::CTRL | Qt::Key_O)});
+    recentModels = menu->addMenu(tr("&Recent models"));
+    menu->addSeparator();
+    newSession = add(menu, tr("&New session"), {QKeySequence(Qt::CTRL | Qt::Key_N)});
+    menu->addSeparator();
+    quit = add(menu, tr("&Quit"), {QKeySequence(Qt::CTRL | Qt::Key_Q)});
+    quit->setMenuRole(QAction::QuitRole);
+}
+
+void WindowActions::addChatMenu() {
+    QMenu* menu = m_window->menuBar()->addMenu(tr("&Chat"));
+    stop = add(menu, tr("&Stop"), {QKeySequence(Qt::Key_Escape)});
+    regenerate = add(menu, tr("&Regenerate"), {QKeySequence(Qt::CTRL | Qt::Key_R)});
+    menu->addSeparator();
+    find = add(menu, tr("&Find…"), {QKeySequence(Qt::CTRL | Qt::Key_F)});
+    menu->addSeparator();
+    sampling = add(menu, tr("S&ampling…"), {QKeySequence(Qt::CTRL | Qt::Key_Comma)});
+    speculate = add(menu, tr("&MTP speculation"), {QKeySequence(Qt::CTRL | Qt::Key_M)});
+    speculate->setCheckable(true);
+}
+
+void WindowActions::addViewMenu() {
+    QMenu* menu = m_window->menuBar()->addMenu(tr("&View"));
+    docks = menu->addMenu(tr("&Docks"));
+    resetLayout = add(menu, tr("&Reset layout"));
+    menu->addSeparator();
+    QMenu* themes = menu->addMenu(tr("&Theme"));
+    m_themes = new QActionGroup(this);
+    const std::pair<QString, Theme> names[] = {{tr("As the &system"), Theme::System},
+                                               {tr("&Light"), Theme::Light},
+                                               {tr("&Dark"), Theme::Dark}};
+    for (const auto& [text, theme] : names) {
+        QAction* action = themes->addAction(text);
+        action->setCheckable(true);
+        action->setData(static_cast<int>(theme));
+        m_themes->addAction(action);
+        connect(action, &QAction::triggered, this,
+                [this, theme = theme] { Q_EMIT themeChosen(theme); });
+    }
+    menu->addSeparator();
+    zoomIn = add(menu, tr("Larger &text"),
+                 {QKeySequence(Qt::CTRL | Qt::Key_Equal), QKeySequence(Qt::CTRL | Qt::Key_Plus)});
+    zoomOut = add(menu, tr("S&maller text"), {QKeySequence(Qt::CTRL | Qt::Key_Minus)});
+    zoomReset = add(menu, tr("&Normal text"), {QKeySequence(Qt::CTRL | Qt::Key_0)});
+    menu->addSeparator();
+    selectionBack = add(menu, tr("Selection &back"), {QKeySequence(Qt::ALT | Qt::Key_Left)});
+    selectionForward = add(menu, tr("Selection &forward"), {QKeySequence(Qt::ALT | Qt::Key_Right)});
+    menu->addSeparator();
+    QMenu* go = menu->addMenu(tr("&Go to"));
+    goToInput = add(go, tr("&Message"), {QKeySequence(Qt::CTRL | Qt::Key_1)});
+    goToTranscript = add(go, tr("&Transcript"), {QKeySequence(Qt::CTRL | Qt::Key_2)});
+    goToSessions = add(go, tr("&Sessions"), {QKeySequence(Qt::CTRL | Qt::Key_3)});
+    goToRouting = add(go, tr("&Routing"), {QKeySequence(Qt::CTRL | Qt::Key_4)});
+}
+
+void WindowActions::addHelpMenu() {
+    QMenu* menu = m_window->menuBar()->addMenu(tr("&Help"));
+    keys = add(menu, tr("&Keys"), {QKeySequence(Qt::Key_F1)});
+    about = add(menu, tr("&About Gatescope"));
+    about->setMenuRole(QAction::AboutRole);
+}
+
+void WindowActions::setTheme(Theme theme) {
+    for (QAction* action : m_themes->actions()) {
+        action->setChecked(action->data().toInt() == static_cast<int>(theme));
+    }
+}
+
+QList<std::pair<QString, QString>> WindowActions::keyTable() const {
+    QList<std::pair<QString, QString>> table;
+    for (const QAction* action : m_all) {
+        if (!action->shortcut().isEmpty()) {
+            table.append({action->text().remove(u'&').remove(QChar(0x2026)),
+                          action->shortcut().toString(QKeySequence::NativeText)});
+        }
+    }
+    table.append({tr("Send the message"), tr("Enter")});
+    table.append({tr("New line in the message"), tr("Shift+Enter")});
+    table.append({tr("In the transcript: token before, after"), tr("Left, Right")});
+    table.append({tr("In the transcript: line above, below"), tr("Up, Down")});
+    table.append({tr("In the transcript: first, last token"), tr("Home, End")});
+    table.append({tr("Copy the selected text"), tr("Ctrl+C")});
+    return table;
+}
+
+}  // namespace gatescope

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QList>
+#include <QObject>
+#include <QString>
+
+#include "views/theme.h"
+
+class QAction;
+class QActionGroup;
+class QMainWindow;
+class QMenu;
+
+namespace gatescope {
+
+/// The menus of the window and the actions in them; what they do is connected by the window.
+class WindowActions final : public QObject {
+    Q_OBJECT
+
+  public:
+    explicit WindowActions(QMainWindow* window);
+
+    QAction* openModel = nullptr;
+    QMenu* recentModels = nullptr;  ///< filled by the window when it opens
+    QAction* newSession = nullptr;
+    QAction* quit = nullptr;
+    QAction* find = nullptr;
+    QAction* stop = nullptr;
+    QAction* regenerate = nullptr;
+    QAction* sampling = nullptr;
+    QAction* speculate = nullptr;
+    QMenu* docks = nullptr;
+    QAction* resetLayout = nullptr;
+    QAction* zoomIn = nullptr;
+    QAction* zoomOut = nullptr;
+    QAction* zoomReset = nullptr;
+    QAction* selectionBack = nullptr;
+    QAction* selectionForward = nullptr;
+    QAction* goToInput = nullptr;
+    QAction* goToTranscript = nullptr;
+    QAction* goToSessions = nullptr;
+    QAction* goToRouting = nullptr;
+    QAction* keys = nullptr;
+    QAction* about = nullptr;
+
+    void setTheme(Theme theme);
+    /// What F1 shows: action and key, then the keys that belong to single views.
+    QList<std::pair<QString, QString>> keyTable() const;
+
+  Q_SIGNALS:
+    void themeChosen(gatescope::Theme theme);
+
+  private:
+    QAction* add(QMenu* menu, const QString& text, const QList<QKeySequence>& shortcuts = {});
+    void addFileMenu();
+    void addChatMenu();
+    void addViewMenu();
+    void addHelpMenu();
+
+    QMainWindow* m_window;
+    QActionGroup* m_themes = nullptr;
+    QList<QAction*> m_all;
+};
+
+}  // namespace gatescope
