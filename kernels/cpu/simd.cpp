@@ -302,8 +302,11 @@ void Swiglu(float* out, const float* gate, const float* up, std::int64_t n) {
         const auto g = loadUpTo(d, gate + i, count);
         const auto u = loadUpTo(d, up + i, count);
         const auto one = hn::Set(d, 1.0f);
-        const auto silu = hn::Div(g, hn::Add(one, hn::Exp(d, hn::Neg(g))));
-        storeUpTo(hn::Mul(silu, u), d, out + i, count);
+        // Highway's Exp is defined up to 104 only, so the exponent is kept negative.
+        const auto e = hn::Exp(d, hn::Neg(hn::Abs(g)));
+        const auto sigmoid =
+            hn::Div(hn::IfThenElse(hn::Ge(g, hn::Zero(d)), one, e), hn::Add(one, e));
+        storeUpTo(hn::Mul(hn::Mul(g, sigmoid), u), d, out + i, count);
     });
 }
 

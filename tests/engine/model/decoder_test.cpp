@@ -15,12 +15,7 @@ constexpr float kLogitsLimit = 1e-4f;  // float32 class of tests/golden/README.m
 class EveryModel : public testing::TestWithParam<const char*> {};
 
 INSTANTIATE_TEST_SUITE_P(Golden, EveryModel,
-                         testing::Values("v3-mini", "v3-fp8", "v3-noqlora", "v2-lite"),
-                         [](const auto& param) {
-                             std::string name = param.param;
-                             std::replace(name.begin(), name.end(), '-', '_');
-                             return name;
-                         });
+                         testing::Values("v3-mini", "v3-fp8", "v3-noqlora", "v2-lite"), modelLabel);
 
 TEST_P(EveryModel, ExpandedPathMatchesGoldenLogits) {
     GoldenModel model(GetParam());
@@ -112,10 +107,7 @@ TEST_P(EveryModel, RoutingMatchesGolden) {
 }
 
 class MtpModel : public testing::TestWithParam<const char*> {};
-INSTANTIATE_TEST_SUITE_P(Golden, MtpModel, testing::Values("v3-mini", "v3-fp8"),
-                         [](const auto& param) {
-                             return std::string(param.param) == "v3-mini" ? "v3_mini" : "v3_fp8";
-                         });
+INSTANTIATE_TEST_SUITE_P(Golden, MtpModel, testing::Values("v3-mini", "v3-fp8"), modelLabel);
 
 TEST_P(MtpModel, PairsMatchGolden) {
     GoldenModel model(GetParam());

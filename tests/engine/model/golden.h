@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -45,6 +46,13 @@ struct GoldenModel {
     CpuDevice device;
     Decoder decoder;
     SafetensorsFile arrays;
+};
+
+/// Names parametrised tests after their model.
+inline const auto modelLabel = [](const auto& test) {
+    std::string name = test.param;
+    std::replace(name.begin(), name.end(), '-', '_');
+    return name;
 };
 
 /// Logits of all positions, computed in passes of `step` tokens along `path`.
