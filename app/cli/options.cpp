@@ -9,7 +9,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <random>
+#include <utility>
 
 #include "app/cli/terminal.h"
 #include "engine/error.h"
@@ -60,15 +60,18 @@ void checkCommonOptions(const CommonOptions& options) {
     }
 }
 
+void checkDecodingOptions(const DecodingOptions& options) {
+    if (options.speculate == "lookup" || options.speculate == "auto") {
+        throw UsageError(fmt::format("--speculate {}: this version drafts with mtp or not at all",
+                                     options.speculate));
+    }
+    if (options.drafts != 1) {
+        throw UsageError(
+            fmt::format("--drafts {}: this version verifies one draft per step", options.drafts));
+    }
+}
+
 GenerationParams DecodingOptions::params(const ModelConfig& config) const {
-    if (speculate == "lookup" || speculate == "auto") {
-        throw UsageError(
-            fmt::format("--speculate {}: this version drafts with mtp or not at all", speculate));
-    }
-    if (drafts != 1) {
-        throw UsageError(
-            fmt::format("--drafts {}: this version verifies one draft per step", drafts));
-    }
     if (speculate == "mtp" && !config.hasMtp()) {
         throw Error("--speculate mtp: this model has no MTP module");
     }
@@ -114,9 +117,11 @@ void addDecodingOptions(CLI::App& command, DecodingOptions& options) {
         ->check(CLI::Range(1, 64));
 }
 
-Progress terminalProgress(bool quiet) {
-    if (quiet || !isTerminal(STDERR_FILENO)) return {};
-    return [](std::string_view what, std::uint64_t done, std::uint64_t total) {
+Progress terminalProgress(bool quiet, std::stop_token stop) {
+    const bool show = !quiet && isTerminal(STDERR_FILENO);
+    return [show, stop = std::move(stop)](std::string_view what, std::uint64_t done,
+                                          std::uint64_t total) {
+        if (!show) return !stop.stop_requested();
         if (done >= total) {
             std::fputs("\r\x1b[K", stderr);
         } else {
@@ -125,13 +130,13 @@ Progress terminalProgress(bool quiet) {
             std::fputs(line.c_str(), stderr);
         }
         std::fflush(stderr);
-        return true;
+        return !stop.stop_requested();
     };
 }
 
 std::unique_ptr<LoadedModel> loadModel(const std::filesystem::path& dir,
-                                       const CommonOptions& options) {
-    return LoadedModel::load(dir, options.load(), terminalProgress(options.quiet));
+                                       const CommonOptions& options, std::stop_token stop) {
+    return LoadedModel::load(dir, options.load(), terminalProgress(options.quiet, std::move(stop)));
 }
 
 std::string readText(const std::filesystem::path& file) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <memory>
 #include <stdexcept>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -53,14 +54,18 @@ struct DecodingOptions {
     GenerationParams params(const ModelConfig& config) const;
 };
 
+/// Refuses what belongs to later versions, before any work is done.
+void checkDecodingOptions(const DecodingOptions& options);
+
 void addDecodingOptions(CLI::App& command, DecodingOptions& options);
 
-/// Loads a model with progress on a terminal's standard error; Ctrl+C there ends it.
+/// Loads a model with progress on a terminal's standard error. Throws what LoadedModel::load
+/// throws.
 std::unique_ptr<LoadedModel> loadModel(const std::filesystem::path& dir,
-                                       const CommonOptions& options);
+                                       const CommonOptions& options, std::stop_token stop = {});
 
 /// One line about a long operation, on standard error, only where that is a terminal.
-Progress terminalProgress(bool quiet);
+Progress terminalProgress(bool quiet, std::stop_token stop = {});
 
 /// Reads a whole file or, for "-", standard input. Throws Error.
 std::string readText(const std::filesystem::path& file);
