@@ -25,6 +25,12 @@ std::size_t whiteSpaceEnd(std::string_view text, std::size_t begin) {
     return begin;
 }
 
+/// What touches a single_word token: Alphabetic, marks, Nd, Pc and the joiners. (This is \w of
+/// Rust's regular expressions, which Hugging Face uses here; Oniguruma's differs by a few
+/// characters.)
+constexpr std::string_view wordCharacter =
+    R"(\A[\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{200C}\x{200D}\x{24B6}-\x{24E9}\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189}]\z)";
+
 std::uint64_t edge(std::uint32_t node, char byte) {
     return std::uint64_t{node} << 8 | static_cast<unsigned char>(byte);
 }
@@ -58,7 +64,7 @@ std::optional<std::size_t> AddedTokenFinder::Trie::longestAt(std::string_view te
 }
 
 AddedTokenFinder::AddedTokenFinder(const std::vector<AddedToken>& tokens)
-    : m_tokens(tokens), m_word(Regex::oniguruma("\\A\\w\\z")) {
+    : m_tokens(tokens), m_word(Regex::oniguruma(wordCharacter)) {
     for (std::size_t i = 0; i < m_tokens.size(); ++i) {
         (m_tokens[i].normalized ? m_normalized : m_exact).insert(m_tokens[i].content, i);
     }

@@ -74,8 +74,7 @@ Regex::Regex(std::string_view pattern, std::uint32_t options) : m_impl(std::make
     int error = 0;
     PCRE2_SIZE at = 0;
     m_impl->code.reset(pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
-                                     options | PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &error, &at,
-                                     nullptr));
+                                     options | PCRE2_UTF, &error, &at, nullptr));
     if (!m_impl->code) throw Error("the regular expression is not valid: " + message(error));
     m_impl->jit = pcre2_jit_compile(m_impl->code.get(), PCRE2_JIT_COMPLETE) == 0;
 }
@@ -86,7 +85,8 @@ Regex::~Regex() = default;
 
 Regex Regex::oniguruma(std::string_view pattern) {
     // '^' and '$' stand at lines in Oniguruma.
-    return {translateOnigurumaRegex(pattern), PCRE2_UCP | PCRE2_MULTILINE};
+    return {translateOnigurumaRegex(pattern),
+            PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C};
 }
 
 Regex Regex::literal(std::string_view text) {

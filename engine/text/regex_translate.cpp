@@ -22,8 +22,11 @@ constexpr std::string_view whiteSpace =
 constexpr std::string_view notWhiteSpace =
     R"(\x{0}-\x{8}\x{E}-\x{1F}\x{21}-\x{84}\x{86}-\x{9F}\x{A1}-\x{167F}\x{1681}-\x{1FFF})"
     R"(\x{200B}-\x{2027}\x{202A}-\x{202E}\x{2030}-\x{205E}\x{2060}-\x{2FFF}\x{3001}-\x{10FFFF})";
-constexpr std::string_view word =
+// Oniguruma's Word is Alphabetic, M, Nd and Pc; outside classes a table of Latin-1 adds six
+// numbers.
+constexpr std::string_view wordInClass =
     R"(\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}\x{24B6}-\x{24E9}\x{1F130}-\x{1F149}\x{1F150}-\x{1F169}\x{1F170}-\x{1F189})";
+const std::string wordOutside = std::string(wordInClass) + R"(\xB2\xB3\xB9\xBC-\xBE)";
 constexpr std::string_view hexDigit = "0-9A-Fa-f";
 
 bool isAsciiLetter(char c) {
@@ -135,9 +138,9 @@ class Translator {
             case 'S':
                 return notBracket(whiteSpace);
             case 'w':
-                return bracket(word);
+                return bracket(wordOutside);
             case 'W':
-                return notBracket(word);
+                return notBracket(wordOutside);
             case 'h':
                 return bracket(hexDigit);
             case 'H':
@@ -160,7 +163,7 @@ class Translator {
 
     /// \b (one side is a word character, the other is not) or \B (both or neither).
     static std::string boundary(bool sidesDiffer) {
-        const std::string set = bracket(word);
+        const std::string set = bracket(wordOutside);
         return fmt::format("(?:(?<={0})(?{1}{0})|(?<!{0})(?{2}{0}))", set, sidesDiffer ? '!' : '=',
                            sidesDiffer ? '=' : '!');
     }
@@ -374,11 +377,11 @@ class Translator {
             case 'S':
                 return putSet(notWhiteSpace);
             case 'w':
-                return putSet(word);
+                return putSet(wordInClass);
             case 'h':
                 return putSet(hexDigit);
             case 'W':
-                set.atoms.push_back(notBracket(word));
+                set.atoms.push_back(notBracket(wordInClass));
                 return openRange(set);
             case 'H':
                 set.atoms.push_back(notBracket(hexDigit));
@@ -423,11 +426,6 @@ std::string translateOnigurumaRegex(std::string_view pattern) {
         throw Error("the regular expression is longer than 65536 bytes");
     }
     return Translator(pattern).translate();
-}
-
-std::string_view wordCharacterClass() {
-    static const std::string set = bracket(word);
-    return set;
 }
 
 }  // namespace gatescope

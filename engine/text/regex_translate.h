@@ -19,7 +19,4 @@ namespace gatescope {
 /// Throws Error with the cause only; the caller knows file and item.
 std::string translateOnigurumaRegex(std::string_view pattern);
 
-/// The Unicode property "Word" (\w) as a set for one character, in PCRE2's syntax.
-std::string_view wordCharacterClass();
-
 }  // namespace gatescope
