@@ -30,10 +30,10 @@ struct SessionInfo {
 /// open, beginSession, flush and close); nothing is ever dropped. Thread-safe.
 ///
 /// WAL, busy timeout, foreign keys, application_id and user_version are set; a damaged file is
-/// renamed to NAME.corrupt-TIME and a fresh one begun (see notice()); a file from a newer version is
-/// refused with an Error.
+/// renamed to NAME.corrupt-TIME and a fresh one begun (see notice()); a file from a newer version
+/// is refused with an Error.
 class SessionLog {
- public:
+  public:
     /// Opens or creates the file. Throws Error naming the file and the cause.
     static std::unique_ptr<SessionLog> open(const std::filesystem::path& file);
     ~SessionLog();  ///< writes what is queued, then closes
@@ -41,28 +41,31 @@ class SessionLog {
     /// What opening had to do ("FILE was damaged and is kept as ..."); empty if nothing.
     const std::string& notice() const;
 
-    /// Called on the writer's thread when writing fails (disk full, ...): one sentence. The queue is
-    /// kept and tried again every second.
+    /// Called on the writer's thread when writing fails (disk full, ...): one sentence, once until
+    /// it goes well again. The queue is kept and tried again every second. Must not call flush().
     void onError(std::function<void(std::string)> handler);
 
     std::int64_t beginSession(const SessionInfo& info);  ///< the new session's number
     void setTitle(std::int64_t session, std::string title);
 
     /// A turn is one message. The user's is complete at once; the assistant's grows by tokens.
-    /// Returns the turn's number within the session, from 0.
+    /// Returns the turn's number within the session, from 0. The session may be one from an earlier
+    /// run that is continued; throws Error if it is not in the file.
     int addUserTurn(std::int64_t session, std::string text);
     int beginAnswer(std::int64_t session, const GenerationParams& params, int droppedMessages);
     void token(std::int64_t session, int turn, const TokenEvent& token);
-    /// Prompt tokens of this turn as the model saw them, `first` the position of the first.
+    /// Prompt tokens of this answer as the model saw them, from position 0.
     void promptTokens(std::int64_t session, int turn, std::vector<std::int32_t> ids);
     void step(std::int64_t session, int turn, const StepTrace& step);
     void endAnswer(std::int64_t session, int turn, const GenerationResult& result);
     /// The answer is taken back by "regenerate": kept in the file, marked replaced.
     void replaceTurn(std::int64_t session, int turn);
 
-    void flush();  ///< returns when all that was queued before is committed
+    /// Returns when all that was queued before is committed. Throws Error if writing fails now; the
+    /// entries then stay queued.
+    void flush();
 
- private:
+  private:
     struct Impl;
     explicit SessionLog(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> m_impl;

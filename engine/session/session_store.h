@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,8 @@ struct SessionSummary {
     std::string modelName;
     std::int64_t createdMs = 0;  ///< Unix time in milliseconds
     std::int64_t updatedMs = 0;
-    std::int64_t turns = 0;
-    std::int64_t tokens = 0;  ///< generated
+    std::int64_t turns = 0;   ///< messages, without replaced ones
+    std::int64_t tokens = 0;  ///< generated, those of replaced answers too
 };
 
 struct StoredTurn {
@@ -32,7 +33,8 @@ struct StoredTurn {
     bool replaced = false;
     std::vector<std::int32_t> promptIds;
     std::vector<TokenEvent> tokens;
-    std::vector<StepTrace> steps;  ///< with routing (no scores), timings, cache, drafts
+    std::vector<StepTrace> steps;            ///< with routing (no scores), timings, cache, drafts
+    std::optional<GenerationResult> result;  ///< of an answer that ended
 };
 
 struct StoredSession {
@@ -42,20 +44,27 @@ struct StoredSession {
 };
 
 /// The reading side: its own read-only connection; may be used while a log writes the same file.
+/// A file from a newer version opens as long as the columns this one reads are still there. One
+/// object belongs to one thread at a time.
 class SessionStore {
- public:
+  public:
     explicit SessionStore(const std::filesystem::path& file);  ///< throws Error
     ~SessionStore();
 
-    std::vector<SessionSummary> list() const;  ///< newest first
+    std::vector<SessionSummary> list() const;  ///< last used first
+    /// The sessions in which a turn contains the text (upper and lower case alike), last used
+    /// first.
+    std::vector<SessionSummary> search(const std::string& text) const;
+    /// One session as it stands at this moment. Throws Error if it is not there or damaged.
     StoredSession load(std::int64_t session) const;
 
- private:
+  private:
     struct Impl;
     std::unique_ptr<Impl> m_impl;
 };
 
-/// The user's session file: $XDG_DATA_HOME/gatescope/sessions.db (or ~/.local/share/...).
+/// The user's session file: $XDG_DATA_HOME/gatescope/sessions.db (or ~/.local/share/...). Makes the
+/// folder, for the user's eyes only; throws Error if that fails.
 std::filesystem::path defaultSessionFile();
 
 }  // namespace gatescope

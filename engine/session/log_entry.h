@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "engine/decode/generation.h"
+#include "engine/trace/step_trace.h"
+
+namespace gatescope {
+
+/// What waits in a session log's queue, in the order in which it happened.
+struct TitleEntry {
+    std::string title;
+};
+struct UserTurnEntry {
+    std::string text;
+};
+struct AnswerEntry {
+    GenerationParams params;
+    int droppedMessages = 0;
+};
+struct PromptEntry {
+    std::vector<std::int32_t> ids;
+};
+struct TokenEntry {
+    TokenEvent token;
+};
+struct StepEntry {
+    StepTrace step;
+};
+struct EndEntry {
+    GenerationResult result;
+};
+struct ReplaceEntry {};
+
+struct LogEntry {
+    std::int64_t session = 0;
+    int turn = 0;
+    std::int64_t timeMs = 0;  ///< Unix time
+    std::variant<TitleEntry, UserTurnEntry, AnswerEntry, PromptEntry, TokenEntry, StepEntry,
+                 EndEntry, ReplaceEntry>
+        what;
+};
+
+}  // namespace gatescope

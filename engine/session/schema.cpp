@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/session/schema.h"
+
+#include <array>
+#include <string>
+
+namespace gatescope {
+
+namespace {
+
+// The meaning of every column is in docs/session-schema.md. Rows of a few dozen bytes live in
+// WITHOUT ROWID tables, which keeps an answer's rows together; rows with large blobs do not.
+constexpr const char* kSessionsAndTurns = R"sql(
+CREATE TABLE sessions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    created_ms INTEGER NOT NULL,
+    updated_ms INTEGER NOT NULL,
+    title TEXT NOT NULL,
+    model_name TEXT NOT NULL,
+    model_path TEXT NOT NULL,
+    model_fingerprint TEXT NOT NULL,
+    config_json TEXT NOT NULL,
+    device TEXT NOT NULL,
+    precision TEXT NOT NULL,
+    shape_json TEXT NOT NULL
+) STRICT;
+CREATE INDEX sessions_by_update ON sessions (updated_ms);
+
+CREATE TABLE turns (
+    id INTEGER PRIMARY KEY,
+    session INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    turn INTEGER NOT NULL CHECK (turn >= 0),
+    role TEXT NOT NULL CHECK (role IN ('system', 'user', 'assistant')),
+    text TEXT NOT NULL,
+    created_ms INTEGER NOT NULL,
+    replaced INTEGER NOT NULL DEFAULT 0 CHECK (replaced IN (0, 1)),
+    UNIQUE (session, turn)
+) STRICT;
+
+CREATE VIRTUAL TABLE turns_fts USING fts5 (
+    text, content = 'turns', content_rowid = 'id', tokenize = 'trigram'
+);
+CREATE TRIGGER turns_inserted AFTER INSERT ON turns BEGIN
+    INSERT INTO turns_fts (rowid, text) VALUES (new.id, new.text);
+END;
+CREATE TRIGGER turns_deleted AFTER DELETE ON turns BEGIN
+    INSERT INTO turns_fts (turns_fts, rowid, text) VALUES ('delete', old.id, old.text);
+END;
+CREATE TRIGGER turns_updated AFTER UPDATE OF text ON turns BEGIN
+    INSERT INTO turns_fts (turns_fts, rowid, text) VALUES ('delete', old.id, old.text);
+    INSERT INTO turns_fts (rowid, text) VALUES (new.id, new.text);
+END;
+)sql";
+
+constexpr const char* kAnswers = R"sql(
+CREATE TABLE answers (
+    session INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
+    started_ms INTEGER NOT NULL,
+    ended_ms INTEGER,
+    finish TEXT,
+    settings_json TEXT NOT NULL,
+    seed INTEGER NOT NULL,
+    temperature REAL,
+    speculate TEXT NOT NULL,
+    dropped_messages INTEGER NOT NULL,
+    prompt_ids BLOB,
+    ids BLOB,
+    result_json TEXT,
+    PRIMARY KEY (session, turn),
+    FOREIGN KEY (session, turn) REFERENCES turns (session, turn) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX answers_unfinished ON answers (session, turn) WHERE finish IS NULL;
+
+CREATE TABLE tokens (
+    session INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    probability REAL,
+    raw_probability REAL,
+    alternatives BLOB,
+    draft TEXT NOT NULL CHECK (draft IN ('none', 'accepted', 'rejected')),
+    rejected_draft_id INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    PRIMARY KEY (session, turn, seq),
+    FOREIGN KEY (session, turn) REFERENCES answers (session, turn) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr const char* kSteps = R"sql(
+CREATE TABLE steps (
+    session INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    forward_ns INTEGER NOT NULL,
+    draft_ns INTEGER NOT NULL,
+    sample_ns INTEGER NOT NULL,
+    recorder_ns INTEGER NOT NULL,
+    cache_positions INTEGER NOT NULL,
+    cache_bytes_per_position INTEGER NOT NULL,
+    cache_used INTEGER NOT NULL,
+    cache_reserved INTEGER NOT NULL,
+    cache_mtp_positions INTEGER NOT NULL,
+    cache_mtp_used INTEGER NOT NULL,
+    cache_mtp_reserved INTEGER NOT NULL,
+    cache_mtp_bytes_per_position INTEGER NOT NULL,
+    cache_expanded_bytes_per_position INTEGER NOT NULL,
+    cache_max_positions INTEGER NOT NULL,
+    cache_dtype TEXT NOT NULL,
+    PRIMARY KEY (session, turn, seq),
+    FOREIGN KEY (session, turn) REFERENCES answers (session, turn) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE drafts (
+    session INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    draft_id INTEGER NOT NULL,
+    accepted INTEGER NOT NULL CHECK (accepted IN (0, 1)),
+    draft_probability REAL,
+    target_probability REAL,
+    distinct_experts INTEGER NOT NULL,
+    PRIMARY KEY (session, turn, seq),
+    FOREIGN KEY (session, turn, seq) REFERENCES steps (session, turn, seq) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE routing (
+    session INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    mtp INTEGER NOT NULL CHECK (mtp IN (0, 1)),
+    idx INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    token_id INTEGER NOT NULL,
+    phase TEXT NOT NULL CHECK (phase IN ('prefill', 'decode', 'draft', 'rejected')),
+    special INTEGER NOT NULL CHECK (special IN (0, 1)),
+    routing BLOB NOT NULL,
+    PRIMARY KEY (session, turn, seq, mtp, idx),
+    FOREIGN KEY (session, turn, seq) REFERENCES steps (session, turn, seq) ON DELETE CASCADE
+) STRICT;
+)sql";
+
+void createFirstVersion(SQLite::Database& database) {
+    database.exec(kSessionsAndTurns);
+    database.exec(kAnswers);
+    database.exec(kSteps);
+}
+
+constexpr std::array<Migration, 1> kMigrations = {{{1, createFirstVersion}}};
+
+}  // namespace
+
+std::span<const Migration> sessionMigrations() {
+    return kMigrations;
+}
+
+int sessionSchemaVersion() {
+    return kMigrations.back().version;
+}
+
+void migrate(SQLite::Database& database, std::span<const Migration> migrations) {
+    SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+    // Read inside the transaction: another program may just have done the work.
+    const int before = database.execAndGet("PRAGMA user_version").getInt();
+    if (before == 0) {
+        database.exec("PRAGMA application_id = " + std::to_string(kSessionApplicationId));
+    }
+    for (const Migration& migration : migrations) {
+        if (migration.version > before) {
+            migration.apply(database);
+            database.exec("PRAGMA user_version = " + std::to_string(migration.version));
+        }
+    }
+    transaction.commit();
+}
+
+}  // namespace gatescope

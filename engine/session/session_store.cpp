@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/session/session_store.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "engine/error.h"
+#include "engine/session/schema.h"
+#include "engine/session/session_file.h"
+#include "engine/session/sql.h"
+#include "engine/session/stored_rows.h"
+#include "engine/text/utf8_stream.h"
+
+namespace gatescope {
+
+namespace {
+
+constexpr std::size_t kTrigram = 3;  // the search index knows texts from this length on
+
+/// `where` picks rows of `sessions s`.
+std::string summaryQuery(const std::string& where) {
+    // seq counts from 0 without gaps: the last one of each answer tells its number of tokens.
+    return "SELECT s.id, s.title, s.model_name, s.created_ms, s.updated_ms, "
+           "(SELECT count(*) FROM turns t WHERE t.session = s.id AND t.replaced = 0), "
+           "(SELECT coalesce(sum((SELECT max(k.seq) + 1 FROM tokens k WHERE k.session = a.session "
+           "AND k.turn = a.turn)), 0) FROM answers a WHERE a.session = s.id) "
+           "FROM sessions s " +
+           where + " ORDER BY s.updated_ms DESC, s.id DESC";
+}
+
+std::string answerQuery(const char* columns, const char* table, const char* order) {
+    return fmt::format("SELECT {} FROM {} WHERE session = ? AND turn = ? ORDER BY {}", columns,
+                       table, order);
+}
+
+/// Every statement there is, prepared: a file whose schema lacks something shows at once.
+struct Queries {
+    explicit Queries(const SQLite::Database& database)
+        : all(database, summaryQuery("")),
+          one(database, summaryQuery("WHERE s.id = ?")),
+          byIndex(database, summaryQuery("WHERE s.id IN (SELECT t.session FROM turns t WHERE t.id "
+                                         "IN (SELECT rowid FROM turns_fts WHERE turns_fts "
+                                         "MATCH ?))")),
+          byScan(database, summaryQuery("WHERE s.id IN (SELECT t.session FROM turns t WHERE "
+                                        "t.text LIKE ? ESCAPE '\\')")),
+          info(database, fmt::format("SELECT {} FROM sessions WHERE id = ?", kInfoColumns)),
+          turns(database,
+                fmt::format("SELECT {} FROM turns t LEFT JOIN answers a ON a.session = t.session "
+                            "AND a.turn = t.turn WHERE t.session = ? ORDER BY t.turn",
+                            kTurnColumns)),
+          tokens(database, answerQuery(kTokenColumns, "tokens", "seq")),
+          steps(database, answerQuery(kStepColumns, "steps", "seq")),
+          drafts(database, answerQuery(kDraftColumns, "drafts", "seq")),
+          routing(database, answerQuery(kRoutingColumns, "routing", "seq, mtp, idx")) {}
+
+    SQLite::Statement all, one, byIndex, byScan, info, turns, tokens, steps, drafts, routing;
+};
+
+SessionSummary summaryOf(SQLite::Statement& row) {
+    SessionSummary summary;
+    summary.id = row.getColumn(0).getInt64();
+    summary.title = row.getColumn(1).getString();
+    summary.modelName = row.getColumn(2).getString();
+    summary.createdMs = row.getColumn(3).getInt64();
+    summary.updatedMs = row.getColumn(4).getInt64();
+    summary.turns = row.getColumn(5).getInt64();
+    summary.tokens = row.getColumn(6).getInt64();
+    return summary;
+}
+
+/// All rows of a query with these parameters, each turned into a value.
+template <class Make, class... Values>
+auto collect(SQLite::Statement& query, Make make, const Values&... values) {
+    std::vector<decltype(make(query))> rows;
+    const QueryEnd end(query);
+    bindAll(query, values...);
+    while (query.executeStep()) {
+        rows.push_back(make(query));
+    }
+    return rows;
+}
+
+std::size_t codePoints(const std::string& text) {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+    }));
+}
+
+/// `text` with `by` before every character that is special.
+std::string escaped(const std::string& text, const std::string& special, char by) {
+    std::string out;
+    for (const char c : text) {
+        if (special.find(c) != std::string::npos) {
+            out += by;
+        }
+        out += c;
+    }
+    return out;
+}
+
+}  // namespace
+
+struct SessionStore::Impl {
+    explicit Impl(const std::filesystem::path& path)
+        : file(path), database(openForReading(file)), queries(prepare()) {}
+
+    std::unique_ptr<Queries> prepare() const;
+
+    /// Runs `read` in one read transaction: everything it sees is from the same moment.
+    template <class Read>
+    auto atOneMoment(Read read) {
+        try {
+            const SQLite::Transaction transaction(database);
+            return read();
+        } catch (const SQLite::Exception& cause) {
+            throw sessionError(file, cause);
+        } catch (const Error& cause) {
+            throw fileError(file.string(), "", cause.what());
+        }
+    }
+
+    void addTokens(std::int64_t session, StoredTurn& turn);
+    void addSteps(std::int64_t session, StoredTurn& turn);
+
+    std::filesystem::path file;
+    SQLite::Database database;
+    std::unique_ptr<Queries> queries;
+};
+
+std::unique_ptr<Queries> SessionStore::Impl::prepare() const {
+    try {
+        return std::make_unique<Queries>(database);
+    } catch (const SQLite::Exception& cause) {
+        SQLite::Statement pragma(database, "PRAGMA user_version");
+        pragma.executeStep();
+        const int version = pragma.getColumn(0).getInt();
+        if (version != sessionSchemaVersion()) {
+            throw fileError(file.string(), "",
+                            fmt::format("session format {} cannot be read by this Gatescope, which "
+                                        "knows {}",
+                                        version, sessionSchemaVersion()));
+        }
+        throw sessionError(file, cause);
+    }
+}
+
+void SessionStore::Impl::addTokens(std::int64_t session, StoredTurn& turn) {
+    turn.tokens = collect(queries->tokens, tokenOf, session, turn.turn);
+    if (!turn.result) {  // the text is written when an answer ends; this one did not
+        std::string bytes;
+        for (const TokenEvent& token : turn.tokens) {
+            bytes += token.bytes;
+        }
+        turn.text = toValidUtf8(bytes);
+    }
+}
+
+void SessionStore::Impl::addSteps(std::int64_t session, StoredTurn& turn) {
+    std::map<std::int64_t, std::size_t> indexOf;  // by seq
+    const auto stepWithSeq = [](SQLite::Statement& row) {
+        return std::pair(row.getColumn(0).getInt64(), stepOf(row));
+    };
+    for (auto& [seq, step] : collect(queries->steps, stepWithSeq, session, turn.turn)) {
+        indexOf[seq] = turn.steps.size();
+        turn.steps.push_back(std::move(step));
+    }
+    const auto stepOfRow = [&indexOf, &turn](SQLite::Statement& row) -> StepTrace& {
+        const auto found = indexOf.find(row.getColumn(0).getInt64());
+        if (found == indexOf.end()) {
+            throw Error(fmt::format("turn {}: a row without its step", turn.turn));
+        }
+        return turn.steps[found->second];
+    };
+    const QueryEnd endDrafts(queries->drafts);
+    bindAll(queries->drafts, session, turn.turn);
+    while (queries->drafts.executeStep()) {
+        stepOfRow(queries->drafts).draft = draftOf(queries->drafts);
+    }
+    const QueryEnd endRouting(queries->routing);
+    bindAll(queries->routing, session, turn.turn);
+    while (queries->routing.executeStep()) {
+        StepTrace& step = stepOfRow(queries->routing);
+        const bool mtp = queries->routing.getColumn(1).getInt() != 0;
+        (mtp ? step.mtp : step.tokens).push_back(routedTokenOf(queries->routing));
+    }
+}
+
+SessionStore::SessionStore(const std::filesystem::path& file)
+    : m_impl(std::make_unique<Impl>(plainPath(file))) {}
+
+SessionStore::~SessionStore() = default;
+
+std::vector<SessionSummary> SessionStore::list() const {
+    return m_impl->atOneMoment([this] { return collect(m_impl->queries->all, summaryOf); });
+}
+
+std::vector<SessionSummary> SessionStore::search(const std::string& text) const {
+    return m_impl->atOneMoment([this, &text] {
+        if (codePoints(text) >= kTrigram) {
+            return collect(m_impl->queries->byIndex, summaryOf,
+                           '"' + escaped(text, "\"", '"') + '"');
+        }
+        return collect(m_impl->queries->byScan, summaryOf, '%' + escaped(text, "%_\\", '\\') + '%');
+    });
+}
+
+StoredSession SessionStore::load(std::int64_t session) const {
+    return m_impl->atOneMoment([this, session] {
+        Queries& queries = *m_impl->queries;
+        const auto summaries = collect(queries.one, summaryOf, session);
+        const auto infos = collect(queries.info, infoOf, session);
+        if (summaries.empty() || infos.empty()) {
+            throw Error(fmt::format("session {}: there is no such session", session));
+        }
+        StoredSession stored;
+        stored.summary = summaries.front();
+        stored.info = infos.front();
+        stored.turns = collect(queries.turns, turnOf, session);
+        for (StoredTurn& turn : stored.turns) {
+            if (!turn.finish.empty()) {
+                m_impl->addTokens(session, turn);
+                m_impl->addSteps(session, turn);
+            }
+        }
+        return stored;
+    });
+}
+
+}  // namespace gatescope

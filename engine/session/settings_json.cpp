@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/session/settings_json.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "engine/error.h"
+
+namespace gatescope {
+
+namespace {
+
+using Json = nlohmann::json;
+
+/// The shortest decimal that gives the same float, so that 0.7 reads 0.7 and not 0.69999998.
+Json floatJson(float value) {
+    if (!std::isfinite(value)) {
+        return fmt::format("{}", value);
+    }
+    return std::strtod(fmt::format("{}", value).c_str(), nullptr);
+}
+
+void readFloat(const Json& json, const char* key, float& value) {
+    const auto found = json.find(key);
+    if (found == json.end()) {
+        return;
+    }
+    value = found->is_string() ? std::strtof(found->get<std::string>().c_str(), nullptr)
+                               : found->get<float>();
+}
+
+template <class Value>
+void readValue(const Json& json, const char* key, Value& value) {
+    const auto found = json.find(key);
+    if (found != json.end() && !found->is_null()) {  // null: JSON has no NaN
+        value = found->get<Value>();
+    }
+}
+
+/// A stop string may hold any bytes: each is written as a list of byte values if it is not UTF-8.
+Json bytesJson(const std::string& text) {
+    try {
+        (void)Json(text).dump();
+        return text;
+    } catch (const Json::exception&) {
+        Json bytes = Json::array();
+        for (const char c : text) {
+            bytes.push_back(static_cast<unsigned char>(c));
+        }
+        return bytes;
+    }
+}
+
+std::string bytesFromJson(const Json& json) {
+    if (json.is_string()) {
+        return json.get<std::string>();
+    }
+    std::string text;
+    for (const Json& byte : json) {
+        text += static_cast<char>(byte.get<unsigned char>());
+    }
+    return text;
+}
+
+Json cacheJson(const CacheUse& cache) {
+    return {{"positions", cache.positions},
+            {"bytes_per_position", cache.bytesPerPosition},
+            {"used", cache.used},
+            {"reserved", cache.reserved},
+            {"mtp_positions", cache.mtpPositions},
+            {"mtp_used", cache.mtpUsed},
+            {"mtp_reserved", cache.mtpReserved},
+            {"mtp_bytes_per_position", cache.mtpBytesPerPosition},
+            {"expanded_bytes_per_position", cache.expandedBytesPerPosition},
+            {"max_positions", cache.maxPositions},
+            {"dtype", cache.dtype}};
+}
+
+void readCache(const Json& json, CacheUse& cache) {
+    readValue(json, "positions", cache.positions);
+    readValue(json, "bytes_per_position", cache.bytesPerPosition);
+    readValue(json, "used", cache.used);
+    readValue(json, "reserved", cache.reserved);
+    readValue(json, "mtp_positions", cache.mtpPositions);
+    readValue(json, "mtp_used", cache.mtpUsed);
+    readValue(json, "mtp_reserved", cache.mtpReserved);
+    readValue(json, "mtp_bytes_per_position", cache.mtpBytesPerPosition);
+    readValue(json, "expanded_bytes_per_position", cache.expandedBytesPerPosition);
+    readValue(json, "max_positions", cache.maxPositions);
+    readValue(json, "dtype", cache.dtype);
+}
+
+/// Turns the parser's exceptions into one of ours.
+template <class Read>
+void parse(const std::string& text, const char* what, Read read) {
+    try {
+        const Json json = Json::parse(text);
+        if (!json.is_object()) {
+            throw Error(fmt::format("{}: not a JSON object", what));
+        }
+        read(json);
+    } catch (const Json::exception& error) {
+        throw Error(fmt::format("{}: {}", what, error.what()));
+    }
+}
+
+}  // namespace
+
+std::string settingsToJson(const GenerationParams& params) {
+    const SamplingParams& sampling = params.sampling;
+    Json stopStrings = Json::array();
+    for (const std::string& text : params.stopStrings) {
+        stopStrings.push_back(bytesJson(text));
+    }
+    const Json json = {{"temperature", floatJson(sampling.temperature)},
+                       {"top_k", sampling.topK},
+                       {"top_p", floatJson(sampling.topP)},
+                       {"min_p", floatJson(sampling.minP)},
+                       {"repetition_penalty", floatJson(sampling.repetitionPenalty)},
+                       {"seed", sampling.seed},
+                       {"max_new_tokens", params.maxNewTokens},
+                       {"stop_tokens", params.stopTokens},
+                       {"stop_strings", stopStrings},
+                       {"speculate", params.speculate == Speculate::Mtp ? "mtp" : "off"},
+                       {"record", params.record},
+                       {"keep_scores", params.keepScores},
+                       {"alternatives", params.alternatives}};
+    return json.dump();
+}
+
+GenerationParams settingsFromJson(const std::string& text) {
+    GenerationParams params;
+    parse(text, "settings", [&params](const Json& json) {
+        readFloat(json, "temperature", params.sampling.temperature);
+        readValue(json, "top_k", params.sampling.topK);
+        readFloat(json, "top_p", params.sampling.topP);
+        readFloat(json, "min_p", params.sampling.minP);
+        readFloat(json, "repetition_penalty", params.sampling.repetitionPenalty);
+        readValue(json, "seed", params.sampling.seed);
+        readValue(json, "max_new_tokens", params.maxNewTokens);
+        readValue(json, "stop_tokens", params.stopTokens);
+        for (const Json& stop : json.value("stop_strings", Json::array())) {
+            params.stopStrings.push_back(bytesFromJson(stop));
+        }
+        params.speculate =
+            json.value("speculate", "off") == "mtp" ? Speculate::Mtp : Speculate::Off;
+        readValue(json, "record", params.record);
+        readValue(json, "keep_scores", params.keepScores);
+        readValue(json, "alternatives", params.alternatives);
+    });
+    return params;
+}
+
+std::string shapeToJson(const RoutingShape& shape) {
+    const Json json = {{"layers", shape.layers},
+                       {"mtp_layer", shape.mtpLayer},
+                       {"total_layers", shape.totalLayers},
+                       {"experts", shape.experts},
+                       {"top_k", shape.topK},
+                       {"groups", shape.groups},
+                       {"topk_groups", shape.topkGroups},
+                       {"has_bias", shape.hasBias}};
+    return json.dump();
+}
+
+RoutingShape shapeFromJson(const std::string& text) {
+    RoutingShape shape;
+    parse(text, "routing shape", [&shape](const Json& json) {
+        readValue(json, "layers", shape.layers);
+        readValue(json, "mtp_layer", shape.mtpLayer);
+        readValue(json, "total_layers", shape.totalLayers);
+        readValue(json, "experts", shape.experts);
+        readValue(json, "top_k", shape.topK);
+        readValue(json, "groups", shape.groups);
+        readValue(json, "topk_groups", shape.topkGroups);
+        readValue(json, "has_bias", shape.hasBias);
+    });
+    return shape;
+}
+
+std::string resultToJson(const GenerationResult& result) {
+    const Json json = {{"speculation",
+                        {{"steps", result.speculation.steps},
+                         {"drafted", result.speculation.drafted},
+                         {"accepted", result.speculation.accepted},
+                         {"main_forwards", result.speculation.mainForwards}}},
+                       {"timing",
+                        {{"prefill_s", result.timing.prefillSeconds},
+                         {"decode_s", result.timing.decodeSeconds},
+                         {"recorder_s", result.timing.recorderSeconds},
+                         {"prefill_tokens", result.timing.prefillTokens},
+                         {"reused_tokens", result.timing.reusedTokens},
+                         {"decode_tokens", result.timing.decodeTokens}}},
+                       {"cache", cacheJson(result.cache)}};
+    return json.dump();
+}
+
+void resultFromJson(const std::string& text, GenerationResult& result) {
+    parse(text, "result", [&result](const Json& json) {
+        const Json speculation = json.value("speculation", Json::object());
+        readValue(speculation, "steps", result.speculation.steps);
+        readValue(speculation, "drafted", result.speculation.drafted);
+        readValue(speculation, "accepted", result.speculation.accepted);
+        readValue(speculation, "main_forwards", result.speculation.mainForwards);
+        const Json timing = json.value("timing", Json::object());
+        readValue(timing, "prefill_s", result.timing.prefillSeconds);
+        readValue(timing, "decode_s", result.timing.decodeSeconds);
+        readValue(timing, "recorder_s", result.timing.recorderSeconds);
+        readValue(timing, "prefill_tokens", result.timing.prefillTokens);
+        readValue(timing, "reused_tokens", result.timing.reusedTokens);
+        readValue(timing, "decode_tokens", result.timing.decodeTokens);
+        readCache(json.value("cache", Json::object()), result.cache);
+    });
+}
+
+}  // namespace gatescope

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <SQLiteCpp/SQLiteCpp.h>
+
+#include "engine/session/session_store.h"
+
+// One row of a session file's table as the value it was written from. Each names the columns it
+// expects, in order. Throws Error for blobs and words that were never written by us.
+
+namespace gatescope {
+
+inline constexpr const char* kTokenColumns =
+    "position, id, bytes, probability, raw_probability, alternatives, draft, rejected_draft_id, "
+    "step";
+TokenEvent tokenOf(SQLite::Statement& row);
+
+inline constexpr const char* kStepColumns =
+    "seq, step, forward_ns, draft_ns, sample_ns, recorder_ns, cache_positions, "
+    "cache_bytes_per_position, cache_used, cache_reserved, cache_mtp_positions, cache_mtp_used, "
+    "cache_mtp_reserved, cache_mtp_bytes_per_position, cache_expanded_bytes_per_position, "
+    "cache_max_positions, cache_dtype";
+StepTrace stepOf(SQLite::Statement& row);
+
+inline constexpr const char* kDraftColumns =
+    "seq, draft_id, accepted, draft_probability, target_probability, distinct_experts";
+DraftOutcome draftOf(SQLite::Statement& row);
+
+inline constexpr const char* kRoutingColumns =
+    "seq, mtp, position, token_id, phase, special, routing";
+RoutedToken routedTokenOf(SQLite::Statement& row);
+
+/// Columns of the turn and, NULL for a message that is no answer, of its answer.
+inline constexpr const char* kTurnColumns =
+    "t.turn, t.role, t.text, t.replaced, a.session, a.finish, a.settings_json, a.dropped_messages, "
+    "a.prompt_ids, a.ids, a.result_json";
+/// Without tokens and steps; `finish` is "interrupted" for an answer that has none.
+StoredTurn turnOf(SQLite::Statement& row);
+
+inline constexpr const char* kInfoColumns =
+    "title, model_name, model_path, model_fingerprint, config_json, device, precision, shape_json";
+SessionInfo infoOf(SQLite::Statement& row);
+
+}  // namespace gatescope
