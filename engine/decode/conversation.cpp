@@ -25,12 +25,16 @@ Conversation::Conversation(LoadedModel& model, std::vector<ChatMessage> history,
 }
 
 Conversation::Prepared Conversation::prepare(std::string_view userText) {
+    // A message whose answer failed makes way: two questions in a row are no conversation the model
+    // was trained on.
+    const auto before = m_messages;
+    if (!m_messages.empty() && m_messages.back().role == Role::User) m_messages.pop_back();
     m_messages.push_back({Role::User, std::string(userText)});
     const auto dropped = m_dropped;
     try {
         return write();
     } catch (...) {
-        m_messages.pop_back();
+        m_messages = before;
         m_dropped = dropped;
         throw;
     }
