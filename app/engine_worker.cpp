@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/engine_worker.h"
 
+#include <fmt/format.h>
+
 #include <QElapsedTimer>
 #include <algorithm>
 
@@ -271,7 +273,7 @@ void EngineWorker::openSession(std::shared_ptr<const StoredSession> stored) {
             opened->prompts[i] = promptValue(turn.promptIds, message);
         } else {
             for (const TokenId id : turn.promptIds) {
-                opened->prompts[i].pieces.push_back({id, "#" + std::to_string(id), false});
+                opened->prompts[i].pieces.push_back({id, fmt::format("#{}", id), false});
             }
         }
     }

@@ -30,6 +30,14 @@ int fail(const std::string& sentence) {
     return kFailed;
 }
 
+/// Without a display Qt warns of what a picture does not need.
+void dropPlatformNoise(QtMsgType, const QMessageLogContext&, const QString& message) {
+    if (!message.contains(QLatin1String("propagateSizeHints")) &&
+        !message.contains(QLatin1String("XDG_RUNTIME_DIR"))) {
+        std::fprintf(stderr, "%s\n", qUtf8Printable(message));
+    }
+}
+
 /// False: there is nowhere to show a window.
 bool chooseDisplay(const AppOptions& options) {
     if (isSet("DISPLAY") || isSet("WAYLAND_DISPLAY") || isSet("QT_QPA_PLATFORM")) {
@@ -98,9 +106,8 @@ int main(int argc, char** argv) {
     if (options.scale > 0) {
         setenv("QT_SCALE_FACTOR", std::to_string(options.scale).c_str(), 1);
     }
-    if (!options.screenshot.empty() && !isSet("XDG_RUNTIME_DIR")) {
-        // Qt warns about a missing one; a picture needs none.
-        qputenv("QT_LOGGING_RULES", "qt.qpa.*=false");
+    if (!options.screenshot.empty()) {
+        qInstallMessageHandler(dropPlatformNoise);
     }
     try {
         QApplication application(argc, argv);

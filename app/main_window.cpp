@@ -9,6 +9,7 @@
 #include <QLineEdit>
 #include <QMenu>
 #include <QMimeData>
+#include <QPushButton>
 #include <QStatusBar>
 #include <QToolBar>
 #include <QToolButton>
@@ -98,8 +99,8 @@ void MainWindow::addToolBar() {
     bar->setObjectName(QStringLiteral("toolbar.main"));
     bar->setMovable(false);
     bar->toggleViewAction()->setVisible(false);
-    m_modelButton = new QToolButton;
-    m_modelButton->setPopupMode(QToolButton::InstantPopup);
+    m_modelButton = new QPushButton;
+    m_modelButton->setFlat(true);
     m_modelButton->setToolTip(tr("Models"));
     auto* models = new QMenu(m_modelButton);
     connect(models, &QMenu::aboutToShow, this, [this, models] { fillRecentModels(models); });

@@ -10,6 +10,7 @@
 #include "app/trace_store.h"
 #include "views/selection.h"
 
+class QPushButton;
 class QToolButton;
 
 namespace gatescope {
@@ -79,7 +80,7 @@ class MainWindow final : public QMainWindow {
     ChatController* m_chat;
     DockFeeder* m_feeder;
     SamplingDialog* m_sampling = nullptr;  ///< made when first opened
-    QToolButton* m_modelButton = nullptr;
+    QPushButton* m_modelButton = nullptr;
     QToolButton* m_samplingButton = nullptr;
 };
 

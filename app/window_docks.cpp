@@ -28,6 +28,7 @@ WindowDocks::WindowDocks(QMainWindow* window, Selection* selection)
     window->setDockNestingEnabled(true);
     window->setDockOptions(window->dockOptions() | QMainWindow::AllowTabbedDocks |
                            QMainWindow::AnimatedDocks);
+    window->setTabPosition(Qt::AllDockWidgetAreas, QTabWidget::North);
     m_sessions = add(QStringLiteral("sessions"), tr("Sessions"), m_sessionList);
     m_routing = add(QStringLiteral("routing"), tr("Routing"), m_views.routing);
     m_why = add(QStringLiteral("why"), tr("Why this expert"), m_views.why);
@@ -40,6 +41,12 @@ QDockWidget* WindowDocks::add(const QString& name, const QString& title, QWidget
     auto* dock = new QDockWidget(title, m_window);
     dock->setObjectName(QStringLiteral("dock.") + name);
     dock->setWidget(contents);
+    QFont heading;
+    heading.setWeight(QFont::DemiBold);
+    dock->setFont(heading);
+    QFont normal;
+    normal.setWeight(QFont::Normal);
+    contents->setFont(normal);
     return dock;
 }
 
@@ -66,7 +73,7 @@ void WindowDocks::resetLayout() {
     for (QDockWidget* dock : all()) {
         dock->show();
     }
-    m_speculation->raise();
+    m_cache->raise();
     const int width = m_window->width();
     const int height = m_window->height();
     m_window->resizeDocks({m_sessions, m_routing}, {width * 14 / 100, width * 54 / 100},

@@ -20,6 +20,7 @@ constexpr int kMostLines = 6;
 
 PromptEdit::PromptEdit(QWidget* parent) : QPlainTextEdit(parent) {
     setTabChangesFocus(true);
+    document()->setDocumentMargin(6);
     setAccessibleName(tr("Message"));
     setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
@@ -74,6 +75,7 @@ ChatInput::ChatInput(QWidget* parent)
     row->setSpacing(kGrid);
     row->addWidget(m_edit, 1);
     row->addWidget(m_button, 0, Qt::AlignBottom);
+    m_button->setMinimumHeight(m_edit->height());
     setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Fixed);
     setFocusProxy(m_edit);
     m_button->setAutoDefault(false);
@@ -118,7 +120,6 @@ void ChatInput::refresh() {
     m_button->setText(answering ? tr("Stop") : tr("Send"));
     m_button->setToolTip(answering ? tr("Stop the answer (Esc)") : tr("Send (Enter)"));
     m_button->setMinimumWidth(9 * kGrid);
-    m_button->setMinimumHeight(m_edit->minimumHeight() > 0 ? fontMetrics().lineSpacing() + 16 : 0);
     m_button->setEnabled(answering ||
                          (m_state == State::Ready && !m_edit->toPlainText().trimmed().isEmpty()));
     m_edit->setEnabled(m_state != State::Closed);

@@ -69,7 +69,10 @@ QString whenText(std::int64_t unixMs, std::int64_t nowMs) {
     const QDateTime when = QDateTime::fromMSecsSinceEpoch(unixMs);
     const QDate today = QDateTime::fromMSecsSinceEpoch(nowMs).date();
     const QLocale locale;
-    const QString time = locale.toString(when.time(), QLocale::ShortFormat);
+    // The C locale's short form has seconds.
+    const QString time = locale.language() == QLocale::C
+                             ? when.toString(QStringLiteral("HH:mm"))
+                             : locale.toString(when.time(), QLocale::ShortFormat);
     if (when.date() == today) {
         return SessionListView::tr("today %1").arg(time);
     }

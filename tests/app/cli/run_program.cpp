@@ -23,7 +23,7 @@ std::string contentOf(const std::filesystem::path& file) {
 
 }  // namespace
 
-Run runCli(const std::vector<std::string>& arguments, const std::string& input) {
+Outcome runCli(const std::vector<std::string>& arguments, const std::string& input) {
     const TemporaryFolder folder;
     const std::string in = folder / "in";
     const std::string out = folder / "out";

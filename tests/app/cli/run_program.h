@@ -8,14 +8,14 @@
 namespace gatescope::cli {
 
 /// What a run of gatescope-cli left behind.
-struct Run {
+struct Outcome {
     int exitCode = -1;  ///< -1: it was killed by a signal
     std::string out;
     std::string err;
 };
 
 /// Runs the real program with these arguments and this standard input; never a terminal.
-Run runCli(const std::vector<std::string>& arguments, const std::string& input = {});
+Outcome runCli(const std::vector<std::string>& arguments, const std::string& input = {});
 
 /// A folder that is removed with everything in it.
 class TemporaryFolder {

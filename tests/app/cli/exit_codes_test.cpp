@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/app/cli/run_program.h"
+
+namespace gatescope::cli {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+const std::string demo = GATESCOPE_DEMO_MODEL_DIR;
+
+/// Exit code 2 with one line on standard error that says why, and nothing on standard output.
+void expectWrongUse(const std::vector<std::string>& arguments, const std::string& why) {
+    const Outcome run = runCli(arguments);
+    EXPECT_EQ(run.exitCode, 2) << run.err;
+    EXPECT_THAT(run.out, IsEmpty());
+    EXPECT_THAT(run.err, HasSubstr(why));
+    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
+}
+
+/// Exit code 1 likewise.
+void expectFailure(const std::vector<std::string>& arguments, const std::string& why) {
+    const Outcome run = runCli(arguments);
+    EXPECT_EQ(run.exitCode, 1) << run.err;
+    EXPECT_THAT(run.out, IsEmpty());
+    EXPECT_THAT(run.err, HasSubstr(why));
+    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
+}
+
+TEST(CommandLine, WrongUseEndsWithTwo) {
+    expectWrongUse({}, "subcommand");
+    expectWrongUse({"frobnicate"}, "frobnicate");
+    expectWrongUse({"inspect"}, "MODEL");
+    expectWrongUse({"inspect", demo, "--frobnicate"}, "--frobnicate");
+    expectWrongUse({"inspect", demo, "--device", "tpu"}, "cpu or cuda:N");
+    expectWrongUse({"inspect", demo, "--device", "cuda:"}, "cpu or cuda:N");
+    expectWrongUse({"inspect", demo, "--threads", "-1"}, "--threads");
+    expectWrongUse({"inspect", demo, "--precision", "half"}, "half");
+    expectWrongUse({"inspect", demo, "--precision", "fast"}, "float32");
+    expectWrongUse({"generate", demo}, "--prompt");
+    expectWrongUse({"generate", demo, "--prompt", "a", "--tokens", "1"}, "--prompt");
+    expectWrongUse({"generate", demo, "--tokens", "1,x"}, "--tokens");
+    expectWrongUse({"generate", demo, "--prompt", "a", "--temperature", "-1"}, "--temperature");
+    expectWrongUse({"generate", demo, "--prompt", "a", "--stop", ""}, "--stop");
+    expectWrongUse({"bench", demo, "--shape", "mini-2b"}, "--shape");
+    expectWrongUse({"bench", demo, "--layers", "2"}, "--layers");
+}
+
+TEST(CommandLine, WhatBelongsToLaterVersionsIsRefusedByName) {
+    expectWrongUse({"generate", demo, "--prompt", "a", "--speculate", "lookup"}, "lookup");
+    expectWrongUse({"generate", demo, "--prompt", "a", "--speculate", "auto"}, "auto");
+    expectWrongUse({"generate", demo, "--prompt", "a", "--drafts", "2"}, "--drafts 2");
+}
+
+TEST(CommandLine, WorkThatFailsEndsWithOne) {
+    expectFailure({"inspect", "/nowhere/at/all"}, "/nowhere/at/all");
+    expectFailure({"inspect", demo, "--device", "cuda:0"}, "cuda:0");
+    expectFailure({"generate", golden("ckpt/v3-fp8"), "--prompt", "a"}, "tokenizer");
+    expectFailure({"generate", golden("ckpt/v2-lite"), "--tokens", "1", "--speculate", "mtp"},
+                  "MTP");
+    expectFailure({"generate", demo, "--tokens", "99999"}, "99999");
+    expectFailure({"generate", demo, "--prompt-file", "/nowhere/at/all"}, "/nowhere/at/all");
+    expectFailure({"verify", "/nowhere/at/all"}, "/nowhere/at/all");
+    expectFailure({"verify", golden("tokenizer")}, "tokenizer");
+    expectFailure({"bench", "--shape", "no-such-shape"}, "no-such-shape");
+    expectFailure({"chat", golden("ckpt/v2-lite")}, "tokenizer");
+}
+
+TEST(CommandLine, HelpAndVersionOfEveryCommand) {
+    EXPECT_THAT(runCli({"--version"}).out, HasSubstr("gatescope-cli"));
+    const std::string help = runCli({"--help"}).out;
+    for (const char* command :
+         {"inspect", "chat", "generate", "dump", "tokenize", "verify", "bench", "devices"}) {
+        EXPECT_THAT(help, HasSubstr(command));
+        const Outcome run = runCli({command, "--help"});
+        EXPECT_EQ(run.exitCode, 0);
+        for (const char* option :
+             {"--device", "--threads", "--precision", "--quiet", "--version"}) {
+            EXPECT_THAT(run.out, HasSubstr(option)) << command;
+        }
+        const Outcome version = runCli({command, "--version"});
+        EXPECT_EQ(version.exitCode, 0) << command;
+        EXPECT_THAT(version.out, HasSubstr("gatescope-cli")) << command;
+    }
+}
+
+TEST(CommandLine, DevicesSaysThatThereIsNoGpu) {
+    const Outcome run = runCli({"devices"});
+    EXPECT_EQ(run.exitCode, 0);
+    EXPECT_THAT(run.out, HasSubstr("no GPU backend"));
+}
+
+}  // namespace
+}  // namespace gatescope::cli
