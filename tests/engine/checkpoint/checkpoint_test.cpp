@@ -108,6 +108,21 @@ TEST_F(CheckpointFolder, fingerprintSeesEveryPartItCovers) {
     EXPECT_NE(fingerprint(), original);
 }
 
+TEST_F(CheckpointFolder, fingerprintSamplesBothEndsOfALongTensor) {
+    const auto fingerprint = [&](std::size_t changed) {
+        std::string bytes(10'000, 'x');
+        bytes[changed] = 'y';
+        test::writeFile(m_folder / "model.safetensors",
+                        test::safetensorsText({{"long", "U8", {10'000}, bytes}}));
+        return Checkpoint(m_folder.path()).fingerprint();
+    };
+    const std::string middle = fingerprint(5000);
+    EXPECT_EQ(fingerprint(5001), middle) << "cheap: the middle is not read";
+    EXPECT_NE(fingerprint(4095), middle);
+    EXPECT_NE(fingerprint(10'000 - 4096), middle);
+    EXPECT_NE(fingerprint(9999), middle);
+}
+
 TEST_F(CheckpointFolder, symlinkedFilesAreFine) {
     writeShards();
     const test::TestFolder elsewhere;
