@@ -33,6 +33,9 @@ class CacheView final : public QWidget {
     void hoverText(const QString& text);
     void failed(const QString& message);
 
+  protected:
+    void showEvent(QShowEvent* event) override;
+
   private:
     class Private;
     std::unique_ptr<Private> d;

@@ -54,6 +54,9 @@ class RoutingView final : public QWidget {
     /// A picture or table could not be written; one sentence for the person.
     void failed(const QString& message);
 
+  protected:
+    void showEvent(QShowEvent* event) override;
+
   private:
     class Private;
     std::unique_ptr<Private> d;

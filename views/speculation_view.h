@@ -40,6 +40,9 @@ class SpeculationView final : public QWidget {
     void hoverText(const QString& text);
     void failed(const QString& message);
 
+  protected:
+    void showEvent(QShowEvent* event) override;
+
   private:
     class Private;
     std::unique_ptr<Private> d;
