@@ -147,7 +147,7 @@ std::string parameterText(const ModelCard& card) {
         sum.name = "MTP module";
         text += "MTP module\n" + parameterTable(card.mtp) + parameterTable({sum});
     }
-    text += "  active: used for one token, k of E routed experts; embedding and head in full\n";
+    text += "  active: used for one token, k of E routed experts and one row of the embedding\n";
     return text;
 }
 
@@ -255,6 +255,9 @@ std::string cardText(const LoadedModel& model, const ModelCard& card) {
 
 int inspect(const Options& options) {
     checkCommonOptions(options.common);
+    const std::filesystem::path dir = options.model;
+    // A folder that holds only a tokenizer: what is wrong with that says more than what is missing.
+    if (!exists(dir / "config.json") && exists(dir / "tokenizer.json")) Tokenizer{dir};
     const auto model = loadModel(options.model, options.common);
     const ModelCard card = modelCard(Checkpoint(options.model));
     print(options.json

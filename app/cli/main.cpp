@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string>
 
 #include "app/cli/commands.h"
 #include "app/cli/options.h"
@@ -22,6 +23,12 @@ void complain(std::string text) {
     std::fputs(fmt::format("gatescope-cli: {}\n", text).c_str(), stderr);
 }
 
+bool hasCommand(const CLI::App& app, const std::string& name) {
+    const auto commands = app.get_subcommands(
+        [&name](const CLI::App* command) { return command->get_name() == name; });
+    return !commands.empty();
+}
+
 int run(int argc, char** argv) {
     CLI::App app(
         "Watch and measure DeepSeek-V3-class mixture-of-experts models, without a display.\n"
@@ -38,6 +45,10 @@ int run(int argc, char** argv) {
     addVerify(app, action);
     addBench(app, action);
     addDevices(app, action);
+    if (argc > 1 && argv[1][0] != '-' && !hasCommand(app, argv[1])) {
+        complain(fmt::format("{}: no such command (--help lists them)", argv[1]));
+        return kWrongUse;
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -107,7 +107,11 @@ void addDecodingOptions(CLI::App& command, DecodingOptions& options) {
         ->check(CLI::Range(0.01, 100.0));
     command.add_option("--seed", sampling.seed,
                        "Of the sampling; the same seed gives the same text");
+    const auto notEmpty = [](const std::string& text) {
+        return text.empty() ? std::string("an empty text would end every answer") : std::string();
+    };
     command.add_option("--stop", options.stops, "Text that ends the answer; may be repeated")
+        ->check(CLI::Validator(notEmpty, "TEXT"))
         ->allow_extra_args(false);
     command
         .add_option("--speculate", options.speculate,

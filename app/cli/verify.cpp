@@ -32,7 +32,7 @@ Json checkJson(const Check& check) {
 }
 
 std::string checkLine(const Check& check) {
-    return fmt::format("{}  {:<22} {:<27} {:>9.3g}  limit {:<8.3g} {}\n",
+    return fmt::format("{}  {:<30} {:<25} {:>9.3g}  limit {:<8.3g} {}\n",
                        check.passed ? "PASS" : "FAIL", check.subject, check.quantity,
                        check.measured, check.limit, check.note);
 }

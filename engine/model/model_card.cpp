@@ -76,6 +76,7 @@ std::optional<Place> placeOf(std::string_view name, const ModelConfig& config) {
 
 std::int64_t activePart(std::string_view kind, std::int64_t total, const ModelConfig& config) {
     if (kind == kCopies) return 0;
+    if (kind == kEmbedding) return config.hiddenSize;
     if (kind != kRouted) return total;
     return total / config.nRoutedExperts * config.numExpertsPerTok;
 }

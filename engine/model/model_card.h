@@ -14,8 +14,8 @@ namespace gatescope {
 struct ParameterGroup {
     std::string name;
     std::int64_t total = 0;
-    /// Taking part in one token's pass: k of E routed experts, everything else in full. Embedding
-    /// table and output head count in full, as published figures do.
+    /// Taking part in one token's pass: k of E routed experts, one row of the embedding table,
+    /// everything else in full.
     std::int64_t active = 0;
     std::uint64_t bytes = 0;  ///< as stored, scales included
 };

@@ -5,7 +5,9 @@
 #include <cstring>
 #include <limits>
 #include <map>
+#include <span>
 
+#include "engine/decode/sampler.h"
 #include "engine/error.h"
 
 namespace gatescope {
@@ -46,6 +48,17 @@ std::optional<std::vector<std::int32_t>> GoldenArrays::ints(const std::string& n
     return values<std::int32_t>(*tensor, "I32");
 }
 
+std::vector<std::int32_t> GoldenArrays::rowArgMax(const std::string& name) const {
+    const auto matrix = floats(name);
+    if (!matrix || matrix->empty()) return {};
+    const auto width = static_cast<std::size_t>(m_file.find(name)->shape.back());
+    std::vector<std::int32_t> ids;
+    for (std::size_t row = 0; row < matrix->size(); row += width) {
+        ids.push_back(argMax(std::span(*matrix).subspan(row, width)));
+    }
+    return ids;
+}
+
 std::vector<std::int32_t> tokenList(const JsonValue& value) {
     std::vector<std::int32_t> ids;
     value.forEachElement([&ids](std::size_t, JsonValue id) {
@@ -75,6 +88,9 @@ GoldenModel::GoldenModel(const std::filesystem::path& dir) : name(dir.filename()
     }
     for (auto& [key, prompt] : found) {
         prompt.name = key;
+        if (prompt.greedy.empty() && arrays) {
+            prompt.greedy = arrays->rowArgMax(key + ".greedy_logits");
+        }
         if (prompt.tokens.empty()) {
             throw fileError((dir / "golden.json").string(), key, "has no tokens");
         }

@@ -22,6 +22,8 @@ class GoldenArrays {
     /// nullopt if there is no such array; throws Error if it has another type.
     std::optional<std::vector<float>> floats(const std::string& name) const;
     std::optional<std::vector<std::int32_t>> ints(const std::string& name) const;
+    /// The arg-max of every row of a matrix; empty if there is none of that name.
+    std::vector<std::int32_t> rowArgMax(const std::string& name) const;
 
   private:
     SafetensorsFile m_file;
@@ -31,7 +33,7 @@ class GoldenArrays {
 struct GoldenPrompt {
     std::string name;
     std::vector<std::int32_t> tokens;
-    std::vector<std::int32_t> greedy;  ///< empty if not given
+    std::vector<std::int32_t> greedy;  ///< or what its logits say; empty if there are none
     std::optional<JsonValue> facts;    ///< its object in golden.json
 };
 
