@@ -9,7 +9,8 @@ namespace gatescope {
 
 namespace {
 constexpr int kLogPages = 1000;  // SQLite's own default: 4 MB
-}
+constexpr int kTooManyPages = 8 * kLogPages;
+}  // namespace
 
 Checkpointer::Checkpointer(const std::filesystem::path& file)
     : m_database(openForWriting(file)), m_thread([this] { run(); }) {}
@@ -26,16 +27,21 @@ Checkpointer::~Checkpointer() {
 void Checkpointer::watch(SQLite::Database& writer) {
     sqlite3_wal_hook(
         writer.getHandle(),
-        [](void* self, sqlite3*, const char*, int pages) {
+        [](void* self, sqlite3* connection, const char*, int pages) {
             if (pages >= kLogPages) {
-                static_cast<Checkpointer*>(self)->logHasGrown();
+                static_cast<Checkpointer*>(self)->logHasGrown(connection, pages);
             }
             return SQLITE_OK;
         },
         this);
 }
 
-void Checkpointer::logHasGrown() {
+void Checkpointer::logHasGrown(sqlite3* writer, int pages) {
+    if (pages >= kTooManyPages) {
+        const std::lock_guard working(m_working);
+        sqlite3_wal_checkpoint_v2(writer, "main", SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+        return;
+    }
     {
         const std::lock_guard lock(m_mutex);
         m_due = true;
@@ -52,9 +58,11 @@ void Checkpointer::run() {
         }
         m_due = false;
         lock.unlock();
+        std::unique_lock working(m_working);
         // Passive: it takes what it can without making a writer or reader wait. A failure leaves
         // the log as it is; a full disk is the writer's to report.
         m_database.tryExec("PRAGMA wal_checkpoint(PASSIVE)");
+        working.unlock();
         lock.lock();
     }
 }

@@ -20,15 +20,18 @@ class Checkpointer {
     Checkpointer& operator=(const Checkpointer&) = delete;
 
     /// Watches a connection's commits: once the log is long enough the checkpointer sets to work.
-    /// The connection must be closed before the checkpointer goes.
+    /// Should it not keep up with the writer, a commit finishes the work itself, as the log can
+    /// only start over between two commits. The connection must be closed before the checkpointer
+    /// goes.
     void watch(SQLite::Database& writer);
 
   private:
     void run();
-    void logHasGrown();
+    void logHasGrown(sqlite3* writer, int pages);
 
     SQLite::Database m_database;
-    std::mutex m_mutex;
+    std::mutex m_working;  ///< held while a checkpoint runs
+    std::mutex m_mutex;    ///< guards the two below
     std::condition_variable m_wake;
     bool m_due = false;
     bool m_stopping = false;

@@ -125,6 +125,7 @@ std::string settingsToJson(const GenerationParams& params) {
                        {"speculate", params.speculate == Speculate::Mtp ? "mtp" : "off"},
                        {"record", params.record},
                        {"keep_scores", params.keepScores},
+                       {"vocab_limit", params.vocabLimit},
                        {"alternatives", params.alternatives}};
     return json.dump();
 }
@@ -147,6 +148,7 @@ GenerationParams settingsFromJson(const std::string& text) {
             json.value("speculate", "off") == "mtp" ? Speculate::Mtp : Speculate::Off;
         readValue(json, "record", params.record);
         readValue(json, "keep_scores", params.keepScores);
+        readValue(json, "vocab_limit", params.vocabLimit);
         readValue(json, "alternatives", params.alternatives);
     });
     return params;

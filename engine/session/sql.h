@@ -63,13 +63,13 @@ int execute(SQLite::Statement& statement, const Values&... values) {
 /// Ends a query when it goes, also by an exception: an open one holds its snapshot of the file, and
 /// the write-ahead log could not start over.
 class QueryEnd {
- public:
+  public:
     explicit QueryEnd(SQLite::Statement& query) : m_query(query) {}
     ~QueryEnd() { m_query.tryReset(); }
     QueryEnd(const QueryEnd&) = delete;
     QueryEnd& operator=(const QueryEnd&) = delete;
 
- private:
+  private:
     SQLite::Statement& m_query;
 };
 
