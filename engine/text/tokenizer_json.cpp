@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <deque>
 #include <nlohmann/json.hpp>
 #include <unordered_map>
 
@@ -13,6 +12,8 @@
 
 namespace gatescope {
 namespace {
+
+using Members = nlohmann::json::object_t;
 
 constexpr std::size_t maxTokenizerBytes = 128u << 20;
 
@@ -88,19 +89,22 @@ class Reader {
         m_owner.resize(static_cast<std::size_t>(largest) + 1);
         m_ids.reserve(vocab.size());
         m_result.tokens.reserve(vocab.size());
-        for (const auto& [text, idValue] : vocab.raw().items()) {
-            const auto item = [&, &key = text, &value = idValue] {
-                return JsonValue(value, vocab.file(), vocab.path() + "." + printable(key, 80));
+        for (const auto& [text, value] : vocab.raw().get_ref<const Members&>()) {
+            const auto item = [&, &key = text, &id = value] {
+                return JsonValue(id, vocab.file(), vocab.path() + "." + printable(key, 80));
             };
             if (text.empty()) throw vocab.error("holds an empty token");
-            const auto id = static_cast<TokenId>(item().integer(0, largest));
-            const std::string*& owner = m_owner[static_cast<std::size_t>(id)];
-            if (owner) {
+            const bool usual = value.is_number_unsigned() &&
+                               value.get<std::uint64_t>() <= static_cast<std::uint64_t>(largest);
+            const auto id = static_cast<TokenId>(usual ? value.get<std::int64_t>()
+                                                       : item().integer(0, largest));
+            std::string_view& owner = m_owner[static_cast<std::size_t>(id)];
+            if (!owner.empty()) {
                 throw item().error(
-                    fmt::format("has the id {}, which {} has already", id, inQuotes(*owner)));
+                    fmt::format("has the id {}, which {} has already", id, inQuotes(owner)));
             }
-            const auto place = m_ids.emplace(text, id).first;
-            owner = &place->first;
+            owner = text;
+            m_ids.emplace(text, id);
             m_result.tokens.push_back({id, fromByteLetters(text).value_or(text)});
         }
     }
@@ -139,18 +143,17 @@ class Reader {
 
     /// An added token may repeat one of the vocabulary, but must agree with it.
     void checkAddedId(const JsonValue& value, const AddedToken& token) {
-        const std::string*& owner = m_owner[static_cast<std::size_t>(token.id)];
+        std::string_view& owner = m_owner[static_cast<std::size_t>(token.id)];
         const auto inVocab = m_ids.find(token.content);
         if (inVocab != m_ids.end() && inVocab->second != token.id) {
             throw value.error(fmt::format("{} has the id {} here and {} in the vocabulary",
                                           inQuotes(token.content), token.id, inVocab->second));
         }
-        if (inVocab == m_ids.end() && owner) {
+        if (inVocab == m_ids.end() && !owner.empty()) {
             throw value.error(fmt::format("{} has the id {}, which {} has already",
-                                          inQuotes(token.content), token.id, inQuotes(*owner)));
+                                          inQuotes(token.content), token.id, inQuotes(owner)));
         }
-        // A text to name in a later complaint; the added tokens' own vector may still grow.
-        if (!owner) owner = &m_addedTexts.emplace_back(token.content);
+        owner = value.at("content").string();
     }
 
     void readMerges() {
@@ -179,11 +182,16 @@ class Reader {
             left = text.substr(0, space);
             right = text.substr(space + 1);
         } else {
-            if (item().size() != 2) throw item().error("the merge does not have two parts");
-            left = item().at(0).string();
-            right = item().at(1).string();
+            if (!value.is_array() || value.size() != 2) {
+                throw item().error("the merge does not have two parts");
+            }
+            for (const std::size_t i : {0, 1}) {
+                if (!value[i].is_string()) item().at(i).string();  // throws, naming the part
+            }
+            left = value[0].get_ref<const std::string&>();
+            right = value[1].get_ref<const std::string&>();
         }
-        const auto idOf = [&](const std::string& token, const char* what) {
+        const auto idOf = [&](std::string_view token, const char* what) {
             const auto place = m_ids.find(token);
             if (place == m_ids.end()) {
                 throw item().error(
@@ -193,8 +201,8 @@ class Reader {
             return place->second;
         };
         std::string joined(left);
-        const TokenId leftId = idOf(joined, "part");
-        const TokenId rightId = idOf(std::string(right), "part");
+        const TokenId leftId = idOf(left, "part");
+        const TokenId rightId = idOf(right, "part");
         return {leftId, rightId, idOf(joined.append(right), "result")};
     }
 
@@ -208,8 +216,7 @@ class Reader {
         Bpe::Model& bpe = m_result.bpe;
         bool complete = true;
         for (int byte = 0; byte < 256; ++byte) {
-            const auto token =
-                m_ids.find(std::string(byteLetter(static_cast<unsigned char>(byte))));
+            const auto token = m_ids.find(byteLetter(static_cast<unsigned char>(byte)));
             bpe.byteTokens[static_cast<std::size_t>(byte)] =
                 token == m_ids.end() ? -1 : token->second;
             if (token == m_ids.end() && occursInUtf8(byte)) complete = false;
@@ -238,9 +245,8 @@ class Reader {
     JsonValue m_root;
     JsonValue m_model;
     TokenizerModel m_result;
-    std::unordered_map<std::string, TokenId> m_ids;
-    std::vector<const std::string*> m_owner;  ///< by id: the text of the token that has it
-    std::deque<std::string> m_addedTexts;
+    std::unordered_map<std::string_view, TokenId> m_ids;  ///< texts are those of the document
+    std::vector<std::string_view> m_owner;  ///< by id; the text of its token, or empty
 };
 
 }  // namespace
