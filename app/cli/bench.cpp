@@ -105,7 +105,8 @@ Measurement measure(Decoder& decoder, const Options& options) {
     const std::vector<std::int32_t> ids =
         randomIds(std::int64_t{options.depth} + options.promptTokens, decoder.config().vocabSize);
     fillTo(decoder, std::span(ids).first(static_cast<std::size_t>(options.depth)));
-    const Progress progress = terminalProgress(options.common.quiet);
+    ProgressLine line(options.common.quiet);
+    const Progress progress = line.callback();
     const auto runs = static_cast<std::uint64_t>(options.repetitions);
     Measurement measured;
     progress("warm-up", 0, runs);
@@ -116,7 +117,6 @@ Measurement measure(Decoder& decoder, const Options& options) {
         measureOnce(decoder, ids, options, onFirst, onFirst ? &measured.on : &measured.off);
         measureOnce(decoder, ids, options, !onFirst, onFirst ? &measured.off : &measured.on);
     }
-    progress("", runs, runs);
     return measured;
 }
 
@@ -199,12 +199,23 @@ Subject openSubject(const Options& options) {
     const std::filesystem::path dir =
         options.model.empty() ? demoModelDir() : std::filesystem::path(options.model);
     if (dir.empty()) throw Error("the demo model is not installed here; name a model folder");
-    auto checkpoint = std::make_unique<Checkpoint>(dir, terminalProgress(options.common.quiet));
+    ProgressLine line(options.common.quiet);
+    auto checkpoint = std::make_unique<Checkpoint>(dir, line.callback());
     subject.name = std::filesystem::absolute(dir).lexically_normal().filename().string();
     subject.bytes = checkpoint->weightBytes();
     subject.dtype = "as stored";
     subject.source = std::move(checkpoint);
     return subject;
+}
+
+/// Random weights are made while the decoder takes them, so their size is known only then.
+std::unique_ptr<Decoder> openDecoder(Subject& subject, Device& device, const Options& options) {
+    ProgressLine line(options.common.quiet);
+    auto decoder = std::make_unique<Decoder>(*subject.source, device, 0, line.callback());
+    if (const auto* random = dynamic_cast<const RandomWeights*>(subject.source.get())) {
+        subject.bytes = random->weightBytes();
+    }
+    return decoder;
 }
 
 int bench(const Options& options) {
@@ -217,14 +228,11 @@ int bench(const Options& options) {
     }
     Subject subject = openSubject(options);
     const auto device = makeDevice(options.common.device, options.common.threads);
-    Decoder decoder(*subject.source, *device, 0, terminalProgress(options.common.quiet));
-    if (const auto* random = dynamic_cast<const RandomWeights*>(subject.source.get())) {
-        subject.bytes = random->weightBytes();
-    }
-    const Measurement measured = measure(decoder, options);
+    const auto decoder = openDecoder(subject, *device, options);
+    const Measurement measured = measure(*decoder, options);
     print(options.json
-              ? resultJson(subject, *device, decoder.config(), options, measured).dump(2) + "\n"
-              : resultText(subject, *device, decoder.config(), options, measured));
+              ? resultJson(subject, *device, decoder->config(), options, measured).dump(2) + "\n"
+              : resultText(subject, *device, decoder->config(), options, measured));
     return kDone;
 }
 

@@ -172,9 +172,11 @@ class Chat {
 
     std::string statusLine(const GenerationResult& result) const {
         const double seconds = result.timing.decodeSeconds;
-        const double speed =
-            seconds > 0 ? static_cast<double>(result.timing.decodeTokens) / seconds : 0;
-        std::string line = fmt::format("[{} tokens, {:.1f} tok/s", result.ids.size(), speed);
+        std::string line = fmt::format("[{} tokens", result.ids.size());
+        if (seconds > 0) {
+            line += fmt::format(", {:.1f} tok/s",
+                                static_cast<double>(result.timing.decodeTokens) / seconds);
+        }
         if (result.finish != Finish::Stop)
             line += fmt::format(", ended by {}", name(result.finish));
         line +=

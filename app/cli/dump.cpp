@@ -86,7 +86,8 @@ int dump(const Options& options) {
     }
     const AttentionPath path =
         options.attention == "absorbed" ? AttentionPath::Absorbed : AttentionPath::Expanded;
-    const Progress progress = terminalProgress(options.common.quiet);
+    ProgressLine line(options.common.quiet);
+    const Progress progress = line.callback();
     std::uint64_t done = 0;
     for (const auto& [name, tokens] : prompts) {
         progress(name, done++, prompts.size());
@@ -104,7 +105,6 @@ int dump(const Options& options) {
         writer.append(name + ".greedy", continueGreedily(decoder, last, options.greedy));
     }
     writer.finish();
-    progress("", done, prompts.size());
     return kDone;
 }
 

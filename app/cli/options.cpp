@@ -121,26 +121,34 @@ void addDecodingOptions(CLI::App& command, DecodingOptions& options) {
         ->check(CLI::Range(1, 64));
 }
 
-Progress terminalProgress(bool quiet, std::stop_token stop) {
-    const bool show = !quiet && isTerminal(STDERR_FILENO);
-    return [show, stop = std::move(stop)](std::string_view what, std::uint64_t done,
-                                          std::uint64_t total) {
-        if (!show) return !stop.stop_requested();
-        if (done >= total) {
-            std::fputs("\r\x1b[K", stderr);
-        } else {
-            const std::string line =
-                fmt::format("\r\x1b[K{} {} %", withoutControls(what), done * 100 / total);
-            std::fputs(line.c_str(), stderr);
-        }
+ProgressLine::ProgressLine(bool quiet, std::stop_token stop)
+    : m_visible(!quiet && isTerminal(STDERR_FILENO)), m_stop(std::move(stop)) {}
+
+ProgressLine::~ProgressLine() {
+    if (m_written) std::fputs("\r\x1b[K", stderr);
+}
+
+bool ProgressLine::show(std::string_view what, std::uint64_t done, std::uint64_t total) {
+    if (m_visible && total > 0) {
+        const std::string line =
+            fmt::format("\r\x1b[K{} {} %", withoutControls(what), done * 100 / total);
+        std::fputs(line.c_str(), stderr);
         std::fflush(stderr);
-        return !stop.stop_requested();
+        m_written = true;
+    }
+    return !m_stop.stop_requested();
+}
+
+Progress ProgressLine::callback() {
+    return [this](std::string_view what, std::uint64_t done, std::uint64_t total) {
+        return show(what, done, total);
     };
 }
 
 std::unique_ptr<LoadedModel> loadModel(const std::filesystem::path& dir,
                                        const CommonOptions& options, std::stop_token stop) {
-    return LoadedModel::load(dir, options.load(), terminalProgress(options.quiet, std::move(stop)));
+    ProgressLine progress(options.quiet, std::move(stop));
+    return LoadedModel::load(dir, options.load(), progress.callback());
 }
 
 std::string readText(const std::filesystem::path& file) {

@@ -64,8 +64,26 @@ void addDecodingOptions(CLI::App& command, DecodingOptions& options);
 std::unique_ptr<LoadedModel> loadModel(const std::filesystem::path& dir,
                                        const CommonOptions& options, std::stop_token stop = {});
 
-/// One line about a long operation, on standard error, only where that is a terminal.
-Progress terminalProgress(bool quiet, std::stop_token stop = {});
+/// One line about a long operation, on standard error, only where that is a terminal. It goes away
+/// with the object.
+class ProgressLine {
+  public:
+    /// A stop request cancels the operation.
+    explicit ProgressLine(bool quiet, std::stop_token stop = {});
+    ~ProgressLine();
+    ProgressLine(const ProgressLine&) = delete;
+    ProgressLine& operator=(const ProgressLine&) = delete;
+
+    /// For operations that report; valid while this object lives.
+    Progress callback();
+
+  private:
+    bool show(std::string_view what, std::uint64_t done, std::uint64_t total);
+
+    bool m_visible;
+    bool m_written = false;
+    std::stop_token m_stop;
+};
 
 /// Reads a whole file or, for "-", standard input. Throws Error.
 std::string readText(const std::filesystem::path& file);

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 
 namespace gatescope::cli {
 namespace {
@@ -21,42 +20,17 @@ unsigned phasesOf(const RoutingLoad& load, int row) {
     return load.layerOfRow(row) == load.shape.mtpLayer ? bit(Phase::Draft) : kOutput;
 }
 
-struct Colour {
-    int red;
-    int green;
-    int blue;
-};
-
-/// Viridis at nine equally spaced points.
-constexpr std::array<Colour, 9> kViridis{{{68, 1, 84},
-                                          {71, 44, 122},
-                                          {59, 81, 139},
-                                          {44, 113, 142},
-                                          {33, 144, 141},
-                                          {39, 173, 129},
-                                          {92, 200, 99},
-                                          {170, 220, 50},
-                                          {253, 231, 37}}};
+/// Viridis as far as 256-colour terminals have it: from purple to yellow, each lighter than the
+/// last.
+constexpr std::array<int, 9> kViridis{53, 54, 24, 30, 36, 71, 77, 149, 220};
 constexpr std::string_view kShades = " .:-=+*#%@";
 constexpr int kLabelColumns = 6;    // "L 12  "
 constexpr int kNumberColumns = 32;  // behind each row
 
-/// The nearest colour of the 6 x 6 x 6 cube of 256-colour terminals.
-int terminalColour(double share) {
-    const double at = std::clamp(share, 0.0, 1.0) * (kViridis.size() - 1);
-    const auto low = std::min(static_cast<std::size_t>(at), kViridis.size() - 2);
-    const double rest = at - static_cast<double>(low);
-    const auto level = [&](int Colour::*part) {
-        const double value =
-            kViridis[low].*part + rest * (kViridis[low + 1].*part - kViridis[low].*part);
-        constexpr std::array<int, 6> levels{0, 95, 135, 175, 215, 255};
-        const auto nearer = [value](int a, int b) {
-            return std::abs(a - value) < std::abs(b - value);
-        };
-        return static_cast<int>(std::min_element(levels.begin(), levels.end(), nearer) -
-                                levels.begin());
-    };
-    return 16 + 36 * level(&Colour::red) + 6 * level(&Colour::green) + level(&Colour::blue);
+/// Which of `steps` equal parts of 0..1 a share falls into, ends included.
+std::size_t stepOf(double share, std::size_t steps) {
+    return static_cast<std::size_t>(
+        std::lround(std::clamp(share, 0.0, 1.0) * static_cast<double>(steps - 1)));
 }
 
 /// Tokens below which an expert of a uniform router may well stay unused by chance:
@@ -113,10 +87,10 @@ double cellLoad(const RoutingLoad& load, int row, int cell, const Cells& cells) 
 }
 
 std::string drawCell(double share, int width, bool colour) {
-    if (colour) return fmt::format("\x1b[48;5;{}m{:{}}", terminalColour(share), "", width);
-    const auto shade = static_cast<std::size_t>(
-        std::lround(std::clamp(share, 0.0, 1.0) * static_cast<double>(kShades.size() - 1)));
-    return std::string(static_cast<std::size_t>(width), kShades[shade]);
+    if (!colour) {
+        return std::string(static_cast<std::size_t>(width), kShades[stepOf(share, kShades.size())]);
+    }
+    return fmt::format("\x1b[48;5;{}m{:{}}", kViridis[stepOf(share, kViridis.size())], "", width);
 }
 
 std::string drawRow(const RoutingLoad& load, int row, const Cells& cells, double top, bool colour) {
