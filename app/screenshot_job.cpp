@@ -65,6 +65,7 @@ void ScreenshotJob::take() {
     }
     m_window->pane()->transcript()->flush();
     QCoreApplication::processEvents(QEventLoop::ExcludeUserInputEvents);
+    m_window->pane()->transcript()->flush();  // what arrived meanwhile
     const QPixmap picture = m_window->grab();
     QSaveFile file(m_file);
     QImageWriter writer(&file, "png");

@@ -35,7 +35,7 @@ void PromptEdit::fitHeight() {
     const int shown = std::clamp(static_cast<int>(lines), 1, kMostLines);
     const int height =
         static_cast<int>(shown * fontMetrics().lineSpacing() + 2 * document()->documentMargin()) +
-        2 * frameWidth() + 4;
+        2 * frameWidth() + 1;
     setVerticalScrollBarPolicy(lines > kMostLines ? Qt::ScrollBarAsNeeded : Qt::ScrollBarAlwaysOff);
     if (height != this->height() || minimumHeight() != height) {
         setFixedHeight(height);

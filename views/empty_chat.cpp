@@ -70,6 +70,7 @@ EmptyChat::EmptyChat(QWidget* parent)
     m_title->setWordWrap(true);
     m_explanation->setTextFormat(Qt::PlainText);
     m_explanation->setWordWrap(true);
+    m_explanation->setForegroundRole(QPalette::PlaceholderText);
     auto* column = new QWidget;
     column->setMaximumWidth(kColumnWidth);
     auto* inner = new QVBoxLayout(column);
@@ -123,14 +124,11 @@ void EmptyChat::restyle() {
     big.setPointSizeF(big.pointSizeF() * 1.4);
     big.setWeight(QFont::DemiBold);
     m_title->setFont(big);
-    QPalette muted = palette();
-    muted.setColor(QPalette::WindowText, themeColours(palette()).muted);
-    m_explanation->setPalette(muted);
 }
 
 void EmptyChat::changeEvent(QEvent* event) {
     QWidget::changeEvent(event);
-    if (event->type() == QEvent::PaletteChange || event->type() == QEvent::FontChange) {
+    if (event->type() == QEvent::FontChange) {
         restyle();
     }
 }

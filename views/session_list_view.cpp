@@ -153,9 +153,12 @@ void SessionListView::setSessions(const std::vector<SessionListItem>& sessions) 
     m_model->setRowCount(0);
     for (const SessionListItem& session : sessions) {
         auto* item = new QStandardItem(visibleText(session.title));
-        const QString detail = tr("%1 · %2 tokens · %3")
-                                   .arg(whenText(session.updatedMs, now),
-                                        integerText(session.tokens), visibleText(session.model));
+        QStringList details{whenText(session.updatedMs, now)};
+        if (session.tokens > 0) {  // counted when an answer ends
+            details.append(tr("%1 tokens").arg(integerText(session.tokens)));
+        }
+        details.append(visibleText(session.model));
+        const QString detail = details.join(QStringLiteral(" · "));
         item->setData(QVariant::fromValue<qlonglong>(session.id), IdRole);
         item->setData(detail, DetailRole);
         item->setData(session.title + u' ' + session.model, FilterRole);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Drives the real window with the demo model, as a person would.
-#include <qcustomplot.h>
 
 #include <QAction>
 #include <QApplication>
@@ -24,6 +23,7 @@
 #include "views/chat_input.h"
 #include "views/empty_chat.h"
 #include "views/find_bar.h"
+#include "views/plot.h"
 #include "views/routing_view.h"
 #include "views/session_list_view.h"
 #include "views/speculation_view.h"
