@@ -35,6 +35,7 @@ class CacheView final : public QWidget {
 
   protected:
     void showEvent(QShowEvent* event) override;
+    void changeEvent(QEvent* event) override;
 
   private:
     class Private;

@@ -25,6 +25,15 @@ bool sameShape(const RoutingShape& a, const RoutingShape& b) {
            a.experts == b.experts && a.groups == b.groups;
 }
 
+/// Sets rows [first, first + count). QCPColorMap gives a single row no height: it becomes two
+/// halves.
+void setRows(QCPColorMap* map, int experts, double first, int count) {
+    map->data()->setSize(experts, std::max(2, count));
+    const double half = count == 1 ? 0.25 : 0;
+    map->data()->setRange({0, experts - 1.0}, {first - half, first + count - 1 + half});
+    map->data()->fill(kNaN);
+}
+
 QCPColorMap* makeMap(QCustomPlot* plot) {
     auto* map = new QCPColorMap(plot->xAxis, plot->yAxis);
     map->setInterpolate(false);
@@ -139,12 +148,8 @@ void RoutingMap::setShape(const RoutingShape& shape) {
     // A gap of about five pixels at any number of layers.
     m_mtpY = shape.totalLayers + std::max(0.2, 0.012 * shape.totalLayers);
     const int experts = std::max(1, shape.experts);
-    m_main->data()->setSize(experts, std::max(1, shape.totalLayers));
-    m_main->data()->setRange({0, experts - 1.0}, {0, std::max(0.0, shape.totalLayers - 1.0)});
-    m_main->data()->fill(kNaN);
-    m_mtp->data()->setSize(experts, 1);
-    m_mtp->data()->setRange({0, experts - 1.0}, {m_mtpY, m_mtpY});
-    m_mtp->data()->fill(kNaN);
+    setRows(m_main, experts, 0, std::max(1, shape.totalLayers));
+    setRows(m_mtp, experts, m_mtpY, 1);
     m_mtp->setVisible(shape.mtpLayer >= 0);
     m_cursor.reset();
     m_pointed.reset();
@@ -186,7 +191,8 @@ void RoutingMap::buildDecorations() {
             auto* line = new QCPItemLine(this);
             line->setLayer(QStringLiteral("axes"));
             line->setSelectable(false);
-            line->start->setCoords(g * size - 0.5, -0.5);
+            line->start->setCoords(g * size - 0.5,
+                                   m_shape.layers.empty() ? 0 : m_shape.layers.front() - 0.5);
             line->end->setCoords(g * size - 0.5, bottom());
             m_borders.push_back(line);
         }
@@ -231,9 +237,14 @@ void RoutingMap::setValues(const std::vector<double>& values, bool relative) {
         const bool mtp = row == m_shape.layers.size();
         QCPColorMapData* cells = mtp ? m_mtp->data() : m_main->data();
         const int y = mtp ? 0 : layers[row];
+        const bool single = mtp || m_shape.totalLayers == 1;
         for (std::size_t e = 0; e < experts; ++e) {
             const double value = values[row * experts + e];
-            cells->setCell(static_cast<int>(e), y, relative ? std::log2(1.0 + value) : value);
+            const double drawn = relative ? std::log2(1.0 + value) : value;
+            cells->setCell(static_cast<int>(e), y, drawn);
+            if (single) {
+                cells->setCell(static_cast<int>(e), y + 1, drawn);
+            }
         }
     }
     placeMarkers();
@@ -342,11 +353,11 @@ void RoutingMap::restyle() {
     themePlot(this, palette(), font());
     const QColor base = palette().color(QPalette::Active, QPalette::Base);
     const ThemeColours colours = themeColours(palette());
-    for (QCPAxis* axis : {xAxis, yAxis}) {
+    const auto axes = findChildren<QCPAxis*>();  // the frame of the colour scale too
+    for (QCPAxis* axis : axes) {
         axis->setBasePen(Qt::NoPen);
         axis->setTickPen(Qt::NoPen);
     }
-    m_scale->axis()->setBasePen(Qt::NoPen);
     axisRect()->setBackground(hatchBrush(palette()));  // shows wherever the maps are transparent
     if (m_gap != nullptr) {
         m_gap->setBrush(base);

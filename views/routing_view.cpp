@@ -6,9 +6,9 @@
 #include <QHBoxLayout>
 #include <QMenu>
 #include <QPointer>
+#include <QPushButton>
 #include <QShowEvent>
 #include <QStackedWidget>
-#include <QToolButton>
 #include <QVBoxLayout>
 #include <QWidgetAction>
 #include <algorithm>
@@ -72,7 +72,7 @@ class RoutingView::Private final : public QObject {
     RoutingView* q;
     Selection* selection;
     QComboBox* modes = nullptr;
-    QToolButton* phaseButton = nullptr;
+    QPushButton* phaseButton = nullptr;
     std::array<QCheckBox*, kPhaseCount> phaseBoxes{};
     QLabel* note = nullptr;
     QStackedWidget* pages = nullptr;
@@ -134,12 +134,10 @@ void RoutingView::Private::buildControls() {
     auto* action = new QWidgetAction(menu);  // check boxes: the menu stays open for several
     action->setDefaultWidget(list);
     menu->addAction(action);
-    phaseButton = new QToolButton(q);
+    phaseButton = new QPushButton(q);
     phaseButton->setObjectName(QStringLiteral("phases"));
     phaseButton->setAccessibleName(tr("Phases that count"));
     phaseButton->setMenu(menu);
-    phaseButton->setPopupMode(QToolButton::InstantPopup);
-    phaseButton->setToolButtonStyle(Qt::ToolButtonTextOnly);
     phaseButton->setSizePolicy(QSizePolicy::Maximum, QSizePolicy::Fixed);
 }
 
@@ -335,7 +333,7 @@ void RoutingView::Private::compute() {
     for (std::size_t i = 0; i < phaseBoxes.size(); ++i) {
         phaseBoxes[i]->setChecked((phases >> i & 1U) != 0);
     }
-    phaseButton->setText(phasesText() + QStringLiteral("  ▾"));
+    phaseButton->setText(phasesText() + QStringLiteral("  "));  // room before the arrow
     phaseButton->setEnabled(mode != Mode::ThisToken);
     modes->setCurrentIndex(static_cast<int>(mode));
     values.clear();

@@ -269,15 +269,9 @@ void themePlot(QCustomPlot* plot, const QPalette& palette, const QFont& font) {
     const ThemeColours colours = themeColours(palette);
     const QFont labels = smallFont(font);
     plot->setBackground(palette.brush(QPalette::Active, QPalette::Base));
-    const auto elements = plot->plotLayout()->elements(true);
-    for (QCPLayoutElement* element : elements) {
-        if (auto* rect = qobject_cast<QCPAxisRect*>(element)) {
-            for (QCPAxis* axis : rect->axes()) {
-                themeAxis(axis, colours.muted, colours.hatch, colours.grid, labels);
-            }
-        } else if (auto* scale = qobject_cast<QCPColorScale*>(element)) {
-            themeAxis(scale->axis(), colours.muted, colours.hatch, colours.grid, labels);
-        }
+    const auto axes = plot->findChildren<QCPAxis*>();  // those of colour scales too
+    for (QCPAxis* axis : axes) {
+        themeAxis(axis, colours.muted, colours.hatch, colours.grid, labels);
     }
     plot->legend->setBrush(Qt::NoBrush);
     plot->legend->setBorderPen(Qt::NoPen);

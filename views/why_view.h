@@ -46,6 +46,7 @@ class WhyView final : public QWidget {
 
   protected:
     void showEvent(QShowEvent* event) override;
+    void changeEvent(QEvent* event) override;
 
   private:
     class Private;
