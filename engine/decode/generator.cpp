@@ -48,16 +48,17 @@ class Run {
 
     GenerationResult run() {
         check();
+        const auto start = Clock::now();
         try {
-            const auto start = Clock::now();
             prefill();
-            m_result.timing.prefillSeconds = secondsSince(start);
-            const auto decodeStart = Clock::now();
+            m_decodeStart = Clock::now();
             decode();
-            m_result.timing.decodeSeconds = secondsSince(decodeStart);
         } catch (const Cancelled&) {
             m_result.finish = Finish::Cancelled;
         }
+        const auto prefillEnd = m_decodeStart.value_or(Clock::now());
+        m_result.timing.prefillSeconds = seconds(prefillEnd - start);
+        m_result.timing.decodeSeconds = seconds(Clock::now() - prefillEnd);
         finish();
         return std::move(m_result);
     }
@@ -317,6 +318,7 @@ class Run {
     std::optional<StepRecorder> m_recorder;
     GenerationResult m_result;
     StepTiming m_timing;
+    std::optional<Clock::time_point> m_decodeStart;  ///< prefill is over
     std::int64_t m_step = 0;
     std::int64_t m_pairRow = 0;  ///< row of Decoder::states() the next MTP pair begins with
 };

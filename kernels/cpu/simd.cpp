@@ -2,6 +2,7 @@
 #include "kernels/cpu/simd.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -266,7 +267,9 @@ void RmsNorm(float* out, const float* in, const float* weight, std::int64_t n, f
     }
     float sum = hn::GetLane(hn::SumOfLanes(d, squares));
     for (; i < n; ++i) sum += in[i] * in[i];
-    const float factor = 1.0f / std::sqrt(sum / static_cast<float>(n) + eps);
+    // Squares that overflow would make the row silently 0; NaN reaches the logits and is reported.
+    const float factor = std::isfinite(sum) ? 1.0f / std::sqrt(sum / static_cast<float>(n) + eps)
+                                            : std::numeric_limits<float>::quiet_NaN();
     const auto factors = hn::Set(d, factor);
     for (i = 0; i + lanes <= n; i += lanes)
         hn::StoreU(hn::Mul(hn::Mul(hn::LoadU(d, in + i), factors), hn::LoadU(d, weight + i)), d,

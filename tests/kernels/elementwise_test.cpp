@@ -31,6 +31,15 @@ TEST(Elementwise, RmsNormSwigluAndAddMatchTheirDefinitionsAtAnyLength) {
     }
 }
 
+// A row that turned to zeros would go on as if nothing had happened.
+TEST(Elementwise, RmsNormOfValuesTooLargeToSquareIsNotFinite) {
+    CpuDevice device(1);
+    const std::vector<float> x(20, 1e20f), w(20, 1.0f);
+    std::vector<float> out(20);
+    device.rmsNorm({out.data(), 1, 20}, {x.data(), 1, 20}, w.data(), 1e-6f);
+    for (const float v : out) EXPECT_FALSE(std::isfinite(v));
+}
+
 TEST(Elementwise, SwigluOfExtremeGatesIsFinite) {
     CpuDevice device(1);
     const std::vector<float> gate{-1e4f, -200, 0, 200, 1e4f}, up(5, 2.0f);

@@ -216,6 +216,8 @@ TEST(Generator, CancellingKeepsWhatWasMadeAndTheModelGoesOn) {
                                  sink.stop.get_token());
     EXPECT_EQ(result.finish, Finish::Cancelled);
     EXPECT_EQ(result.ids, sink.ids);
+    EXPECT_GT(result.timing.decodeSeconds, 0);
+    EXPECT_GT(result.timing.prefillSeconds, 0);
     Keeper again;
     EXPECT_EQ(generate(model.decoder, nullptr, model.tokens("p7"), greedy(24), again).ids,
               goldenJson("v3-mini")["prompts"]["p7"]["greedy"].get<std::vector<std::int32_t>>());
