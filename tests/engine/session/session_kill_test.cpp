@@ -50,7 +50,7 @@ void expectFinished(const StoredTurn& answer, int number) {
 TEST(SessionKill, AKilledProcessLosesAtMostAQuarterSecond) {
     std::mt19937 random(20);
     for (int run = 0; run < 20; ++run) {
-        const int count = std::uniform_int_distribution<int>(260, 520)(random);
+        const int count = std::uniform_int_distribution<int>(260, 420)(random);
         SCOPED_TRACE(testing::Message() << "run " << run << ", " << count << " tokens");
         const TempFolder folder;
         const Killed killed = killAfter(folder / "s.db", count);
