@@ -25,8 +25,8 @@ std::int64_t nsSince(Clock::time_point start) {
     return (Clock::now() - start) / std::chrono::nanoseconds(1);
 }
 
-double secondsSince(Clock::time_point start) {
-    return static_cast<double>(nsSince(start)) * 1e-9;
+double seconds(Clock::duration duration) {
+    return std::chrono::duration<double>(duration).count();
 }
 
 /// One run of the generation loop.
