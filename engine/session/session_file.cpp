@@ -215,7 +215,8 @@ SQLite::Database openReadOnly(const fs::path& file) {
         std::error_code error;
         const auto pending = fs::file_size(file.string() + "-wal", error);
         const bool noLog = error || pending == 0;
-        if (cause.getErrorCode() != SQLITE_CANTOPEN || !noLog) {
+        const int code = cause.getErrorCode();
+        if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || !noLog) {
             throw;
         }
         return opened(uriOf(file, "?immutable=1"), SQLite::OPEN_URI);
