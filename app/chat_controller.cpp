@@ -325,7 +325,8 @@ void ChatController::follow() {
         return;
     }
     for (std::int32_t number = m_store->size() - 1; number >= 0; --number) {
-        if (m_store->entry(number)->main != nullptr) {
+        const TraceStore::Entry* entry = m_store->entry(number);
+        if (entry->main != nullptr && !entry->special) {
             SelectionPoint point = m_selection->current();
             point.position = number;
             m_following = true;

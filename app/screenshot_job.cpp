@@ -78,7 +78,12 @@ void ScreenshotJob::take() {
         return;
     }
     m_window->close();
-    QCoreApplication::exit(0);
+    // The picture is there, but something went wrong on the way: say so to the caller as well.
+    const NoticeBar* notices = m_window->pane()->notices();
+    if (!notices->isHidden()) {
+        std::fprintf(stderr, "gatescope: %s\n", qUtf8Printable(notices->text()));
+    }
+    QCoreApplication::exit(notices->isHidden() ? 0 : 1);
 }
 
 void ScreenshotJob::fail(const QString& why) {

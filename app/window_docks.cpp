@@ -76,9 +76,9 @@ void WindowDocks::resetLayout() {
     m_cache->raise();
     const int width = m_window->width();
     const int height = m_window->height();
-    m_window->resizeDocks({m_sessions, m_routing}, {width * 14 / 100, width * 54 / 100},
+    m_window->resizeDocks({m_sessions, m_routing}, {width * 13 / 100, width * 57 / 100},
                           Qt::Horizontal);
-    m_window->resizeDocks({m_why, m_cache}, {width * 31 / 100, width * 23 / 100}, Qt::Horizontal);
+    m_window->resizeDocks({m_why, m_cache}, {width * 34 / 100, width * 23 / 100}, Qt::Horizontal);
     m_window->resizeDocks({m_routing, m_why}, {height * 50 / 100, height * 42 / 100}, Qt::Vertical);
 }
 
