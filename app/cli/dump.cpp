@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <span>
+#include <stop_token>
+#include <system_error>
 
 #include "app/cli/commands.h"
+#include "app/cli/interrupt.h"
 #include "app/cli/options.h"
 #include "app/cli/terminal.h"
 #include "engine/checkpoint/json.h"
 #include "engine/checkpoint/safetensors_writer.h"
 #include "engine/decode/sampler.h"
+#include "engine/error.h"
 #include "engine/model/decoder.h"
 #include "engine/verify/golden_model.h"
 #include "engine/verify/prompt_record.h"
@@ -62,20 +67,36 @@ void declare(SafetensorsWriter& writer, const ModelConfig& config, const std::st
 
 /// Continues what the decoder's cache holds; does not stop at end tokens. `last` is the row of
 /// logits after the prompt.
-std::vector<std::int32_t> continueGreedily(Decoder& decoder, std::span<const float> last,
-                                           int count) {
+std::vector<std::int32_t> continueGreedily(Decoder& decoder, std::span<const float> last, int count,
+                                           const std::stop_token& stop) {
     std::vector<std::int32_t> ids;
     if (count > 0) ids.push_back(argMax(last));
     while (static_cast<int>(ids.size()) < count) {
         decoder.forward(std::span(ids).last(1),
-                        {AttentionPath::Absorbed, LogitsOf::Last, nullptr, {}});
+                        {AttentionPath::Absorbed, LogitsOf::Last, nullptr, stop});
         ids.push_back(argMax(decoder.logits(0)));
     }
     return ids;
 }
 
+/// What is read must not be written over: the model's files are mapped while we write.
+void refuseInputAsOutput(const Options& options) {
+    std::error_code none;
+    const auto refuse = [&](const std::filesystem::path& input) {
+        if (std::filesystem::equivalent(options.out, input, none)) {
+            throw fileError(options.out, "", "is read by this command and cannot be written");
+        }
+    };
+    refuse(options.prompts);
+    for (const auto& entry : std::filesystem::directory_iterator(options.model, none)) {
+        refuse(entry.path());
+    }
+}
+
 int dump(const Options& options) {
     checkCommonOptions(options.common);
+    refuseInputAsOutput(options);
+    Interrupt interrupt([] { Interrupt::die(); });
     const auto model = loadModel(options.model, options.common);
     const Prompts prompts = readPrompts(options.prompts, *model, options.greedy);
     Decoder& decoder = model->decoder();
@@ -89,9 +110,10 @@ int dump(const Options& options) {
     ProgressLine line(options.common.quiet);
     const Progress progress = line.callback();
     std::uint64_t done = 0;
+    const std::stop_token stop = interrupt.begin();
     for (const auto& [name, tokens] : prompts) {
         progress(name, done++, prompts.size());
-        const PromptRecord record = recordPrompt(decoder, tokens, path);
+        const PromptRecord record = recordPrompt(decoder, tokens, path, stop);
         for (const RecordedArray& array : arrays(record, config)) {
             const std::string key = name + "." + array.name;
             if (array.integer) {
@@ -102,7 +124,7 @@ int dump(const Options& options) {
         }
         if (options.greedy == 0) continue;
         const auto last = std::span(record.logits).last(static_cast<std::size_t>(config.vocabSize));
-        writer.append(name + ".greedy", continueGreedily(decoder, last, options.greedy));
+        writer.append(name + ".greedy", continueGreedily(decoder, last, options.greedy, stop));
     }
     writer.finish();
     return kDone;

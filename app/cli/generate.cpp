@@ -2,6 +2,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -27,7 +29,7 @@ struct Options {
     std::string model;
     std::string prompt;
     std::string promptFile;
-    std::vector<TokenId> tokens;
+    std::string tokens;
     std::string session;
     bool raw = false;
     bool json = false;
@@ -141,11 +143,28 @@ Json answerJson(const LoadedModel& model, const Answer& answer, const SessionKee
             {"session", session}};
 }
 
+/// "1,2,3": decimal ids between single commas.
+std::vector<TokenId> parseTokens(const std::string& text) {
+    std::vector<TokenId> ids;
+    for (std::size_t begin = 0; begin <= text.size();) {
+        const std::size_t end = std::min(text.find(',', begin), text.size());
+        TokenId id = 0;
+        const auto [stop, problem] = std::from_chars(text.data() + begin, text.data() + end, id);
+        if (problem != std::errc() || stop != text.data() + end || id < 0) {
+            throw UsageError(
+                fmt::format("--tokens: \"{}\" is not a token id", text.substr(begin, end - begin)));
+        }
+        ids.push_back(id);
+        begin = end + 1;
+    }
+    return ids;
+}
+
 /// Ids as they stand, without a chat format; ends at the model's end tokens.
 Answer continueTokens(LoadedModel& model, const Options& options, SessionKeeper& keeper,
                       StreamSink& sink, const std::stop_token& stop) {
     Answer answer;
-    answer.prompt = options.tokens;
+    answer.prompt = parseTokens(options.tokens);
     answer.params = options.decoding.params(model.config());
     answer.params.stopTokens = model.config().eosTokenIds;
     const Tokenizer* tokenizer = model.hasTokenizer() ? &model.tokenizer() : nullptr;
@@ -191,6 +210,7 @@ std::string summary(const Answer& answer) {
 int runGenerate(const Options& options) {
     checkCommonOptions(options.common);
     checkDecodingOptions(options.decoding);
+    if (options.tokensOption->count() > 0) parseTokens(options.tokens);
     Interrupt interrupt([] { Interrupt::die(); });
     const auto model = loadModel(options.model, options.common);
     SessionKeeper keeper(*model);
@@ -227,12 +247,8 @@ void addGenerate(CLI::App& app, Action& action) {
         source->add_option("--prompt", options->prompt, "Text, written in the chat format");
     source->add_option("--prompt-file", options->promptFile,
                        "The same from a file; - is standard input");
-    options->tokensOption =
-        source
-            ->add_option("--tokens", options->tokens,
-                         "Token ids 1,2,3 taken as they are; needs no tokenizer")
-            ->delimiter(',')
-            ->allow_extra_args(false);
+    options->tokensOption = source->add_option(
+        "--tokens", options->tokens, "Token ids 1,2,3 taken as they are; needs no tokenizer");
     source->require_option(1);
     command->add_flag("--raw", options->raw, "No chat format: the text itself is continued");
     addDecodingOptions(*command, options->decoding);

@@ -27,6 +27,30 @@ std::string deviceProblem(const std::string& text) {
     return good ? std::string() : fmt::format("expected cpu or cuda:N, found {}", text);
 }
 
+/// A finite number of the range; CLI::Range lets "nan" through.
+CLI::Validator number(double least, double most) {
+    return CLI::Validator(
+        [least, most](const std::string& text) -> std::string {
+            double value = 0;
+            const bool good =
+                CLI::detail::lexical_cast(text, value) && value >= least && value <= most;
+            return good ? std::string()
+                        : fmt::format("expected a number from {} to {}, found {}", least, most,
+                                      text);
+        },
+        fmt::format("{}..{}", least, most));
+}
+
+/// An unsigned 64-bit number; the conversion alone would take -1 and wrap what is too large.
+std::string seedProblem(const std::string& text) {
+    const std::string largest = "18446744073709551615";
+    const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+    const bool fits =
+        text.size() < largest.size() || (text.size() == largest.size() && text <= largest);
+    return digits && fits ? std::string()
+                          : fmt::format("expected a number from 0 to {}, found {}", largest, text);
+}
+
 }  // namespace
 
 LoadOptions CommonOptions::load() const {
@@ -92,21 +116,22 @@ void addDecodingOptions(CLI::App& command, DecodingOptions& options) {
     command
         .add_option("--temperature", sampling.temperature,
                     "0, the default, is greedy: always the most probable token")
-        ->check(CLI::Range(0.0, 100.0));
+        ->check(number(0, 100));
     command.add_option("--top-k", sampling.topK, "Only the K most probable tokens; 0: all")
         ->check(CLI::Range(0, 1 << 24));
     command.add_option("--top-p", sampling.topP, "Only the smallest set with this probability")
-        ->check(CLI::Range(0.0, 1.0));
+        ->check(number(0, 1));
     command
         .add_option("--min-p", sampling.minP,
                     "Only tokens with at least this share of the top probability")
-        ->check(CLI::Range(0.0, 1.0));
+        ->check(number(0, 1));
     command
         .add_option("--repetition-penalty", sampling.repetitionPenalty,
                     "Above 1: what stands in prompt or answer becomes less probable")
-        ->check(CLI::Range(0.01, 100.0));
-    command.add_option("--seed", sampling.seed,
-                       "Of the sampling; the same seed gives the same text");
+        ->check(number(0.01, 100));
+    command
+        .add_option("--seed", sampling.seed, "Of the sampling; the same seed gives the same text")
+        ->check(CLI::Validator(seedProblem, "UINT64"));
     const auto notEmpty = [](const std::string& text) {
         return text.empty() ? std::string("an empty text would end every answer") : std::string();
     };

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <limits>
 #include <nlohmann/json.hpp>
+#include <system_error>
 #include <utility>
 
 #include "engine/error.h"
@@ -33,7 +34,16 @@ std::uint64_t checkedBytes(const std::string& file, const std::string& name,
 
 }  // namespace
 
-SafetensorsWriter::SafetensorsWriter(std::filesystem::path file) : m_file(std::move(file)) {}
+SafetensorsWriter::SafetensorsWriter(const std::filesystem::path& file) : m_file(file) {
+    std::error_code none;
+    // The file is replaced by renaming, which would put a file in the place of a link or a device.
+    if (std::filesystem::is_symlink(m_file, none))
+        m_file = std::filesystem::canonical(m_file, none);
+    if (std::filesystem::exists(m_file, none) && !std::filesystem::is_regular_file(m_file, none)) {
+        throw fileError(file.string(), "", "is not a regular file and cannot be replaced");
+    }
+    if (m_file.empty()) throw fileError(file.string(), "", "is a link to nothing");
+}
 
 SafetensorsWriter::~SafetensorsWriter() {
     if (m_descriptor >= 0) {

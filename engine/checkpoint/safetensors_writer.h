@@ -20,7 +20,7 @@ namespace gatescope {
 /// is an Error too, because names come from people.
 class SafetensorsWriter {
   public:
-    explicit SafetensorsWriter(std::filesystem::path file);
+    explicit SafetensorsWriter(const std::filesystem::path& file);
     ~SafetensorsWriter();
     SafetensorsWriter(const SafetensorsWriter&) = delete;
     SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;

@@ -81,13 +81,13 @@ PromptRecord emptyRecord(const ModelConfig& config, std::int64_t tokens) {
 }
 
 PromptRecord recordPrompt(Decoder& decoder, std::span<const std::int32_t> tokens,
-                          AttentionPath path) {
+                          AttentionPath path, const std::stop_token& stop) {
     const auto count = static_cast<std::int64_t>(tokens.size());
     PromptRecord record = emptyRecord(decoder.config(), count);
     MainObserver mainObserver(record);
     MtpObserver mtpObserver(record);
-    const ForwardOptions mainOptions{path, LogitsOf::All, &mainObserver, {}};
-    const ForwardOptions mtpOptions{path, LogitsOf::All, &mtpObserver, {}};
+    const ForwardOptions mainOptions{path, LogitsOf::All, &mainObserver, stop};
+    const ForwardOptions mtpOptions{path, LogitsOf::All, &mtpObserver, stop};
     MtpModule* mtp = decoder.mtp();
 
     decoder.truncate(0);

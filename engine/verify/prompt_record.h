@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <span>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -48,7 +49,7 @@ PromptRecord emptyRecord(const ModelConfig& config, std::int64_t tokens);
 /// them. Expanded: in passes as long as possible. Absorbed: token by token, as generation does.
 /// Throws what Decoder::forward throws.
 PromptRecord recordPrompt(Decoder& decoder, std::span<const std::int32_t> tokens,
-                          AttentionPath path);
+                          AttentionPath path, const std::stop_token& stop = {});
 
 /// One array of a record, named as in the golden files but without the prompt: "logits",
 /// "moe.3.ids", "mtp.cache.ckv". Floats or ints point into the record.

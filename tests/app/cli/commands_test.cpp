@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
@@ -275,6 +276,29 @@ TEST(Dump, LeavesNoFileBehindWhenItFails) {
     EXPECT_EQ(run.exitCode, 1);
     EXPECT_THAT(run.err, HasSubstr("prompts.json"));
     EXPECT_FALSE(std::filesystem::exists(out));
+}
+
+// The result is renamed over --out: that must never hit an input, a device or a link's name.
+TEST(Dump, NeverReplacesAnInputADeviceOrALink) {
+    const TemporaryFolder folder;
+    const std::string prompts = folder / "prompts.json";
+    std::ofstream(prompts) << R"({"a": [1, 2]})";
+    const auto dumpTo = [&](const std::string& out) {
+        return runCli({"dump", golden("ckpt/v3-mini"), "--prompts", prompts, "--out", out});
+    };
+    EXPECT_THAT(dumpTo(prompts).err, HasSubstr("is read by this command"));
+    EXPECT_THAT(dumpTo(golden("ckpt/v3-mini/model.safetensors")).err,
+                HasSubstr("is read by this command"));
+    const std::filesystem::path pipe = folder / "pipe";
+    ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    EXPECT_THAT(dumpTo(pipe).err, HasSubstr("not a regular file"));
+    EXPECT_TRUE(std::filesystem::is_fifo(pipe));
+
+    std::ofstream(folder / "target.safetensors") << "old";
+    std::filesystem::create_symlink(folder / "target.safetensors", folder / "link.safetensors");
+    EXPECT_EQ(dumpTo(folder / "link.safetensors").exitCode, 0);
+    EXPECT_TRUE(std::filesystem::is_symlink(folder / "link.safetensors"));
+    EXPECT_NE(SafetensorsFile(folder / "target.safetensors").find("a.logits"), nullptr);
 }
 
 TEST(Verify, EveryGoldenCheckPasses) {

@@ -46,6 +46,16 @@ TEST(CommandLine, WrongUseEndsWithTwo) {
     expectWrongUse({"generate", demo, "--prompt", "a", "--tokens", "1"}, "--prompt");
     expectWrongUse({"generate", demo, "--tokens", "1,x"}, "--tokens");
     expectWrongUse({"generate", demo, "--prompt", "a", "--temperature", "-1"}, "--temperature");
+    for (const char* option : {"--temperature", "--top-p", "--min-p", "--repetition-penalty"}) {
+        expectWrongUse({"generate", demo, "--prompt", "a", option, "nan"}, "found nan");
+        expectWrongUse({"generate", demo, "--prompt", "a", option, "inf"}, "found inf");
+    }
+    for (const char* seed : {"-1", "18446744073709551616", "x"}) {
+        expectWrongUse({"generate", demo, "--prompt", "a", "--seed", seed}, seed);
+    }
+    for (const char* ids : {"1,,2", "1,", ",1", "0x10", "-1", "1 2"}) {
+        expectWrongUse({"generate", demo, "--tokens", ids}, "--tokens");
+    }
     expectWrongUse({"generate", demo, "--prompt", "a", "--stop", ""}, "--stop");
     expectWrongUse({"bench", demo, "--shape", "mini-2b"}, "--shape");
     expectWrongUse({"bench", demo, "--layers", "2"}, "--layers");
