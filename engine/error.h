@@ -11,13 +11,13 @@ namespace gatescope {
 /// Ends an operation, never the program. what() is one sentence a person can act on: it names the
 /// file, the item in it and the cause ("model.safetensors: lm_head.weight: ...").
 class Error : public std::runtime_error {
- public:
+  public:
     using std::runtime_error::runtime_error;
 };
 
 /// The operation was cancelled by the user; not a failure to report.
 class Cancelled : public std::exception {
- public:
+  public:
     const char* what() const noexcept override { return "cancelled"; }
 };
 

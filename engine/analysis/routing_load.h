@@ -12,10 +12,10 @@ namespace gatescope {
 
 /// Counts of one phase: rows are the shape's layers, then the MTP layer if there is one.
 struct PhaseLoad {
-    std::int64_t tokens = 0;              ///< n: positions routed through the main layers
-    std::int64_t mtpTokens = 0;           ///< n of the MTP row
-    std::vector<std::int64_t> counts;     ///< [rows * E] times chosen, c
-    std::vector<double> gateMass;         ///< [rows * E] sum of gate weights, m
+    std::int64_t tokens = 0;           ///< n: positions routed through the main layers
+    std::int64_t mtpTokens = 0;        ///< n of the MTP row
+    std::vector<std::int64_t> counts;  ///< [rows * E] times chosen, c
+    std::vector<double> gateMass;      ///< [rows * E] sum of gate weights, m
 };
 
 /// An immutable snapshot of expert load, by phase. Made by RoutingLoadCounter.
@@ -42,14 +42,14 @@ struct RoutingLoad {
 
 /// Adds up what steps recorded. Not thread-safe; lives where the steps arrive.
 class RoutingLoadCounter {
- public:
+  public:
     explicit RoutingLoadCounter(RoutingShape shape);
     void add(const StepTrace& step);
     void add(const RoutedToken& token, bool mtp);
     std::shared_ptr<const RoutingLoad> snapshot() const;
     const RoutingLoad& load() const { return m_load; }
 
- private:
+  private:
     RoutingLoad m_load;
 };
 

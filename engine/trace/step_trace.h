@@ -33,10 +33,11 @@ struct RoutingShape {
 /// Routing of one position in `rows` MoE layers (all main MoE layers, or the one MTP layer).
 /// Flat arrays, row-major [rows][k]; choices ordered by choice score, largest first.
 struct TokenRouting {
-    std::vector<std::uint16_t> experts;       ///< [rows * k]
-    std::vector<float> weights;               ///< [rows * k] gate weights, factor included
-    std::vector<float> margins;               ///< [rows] choice margin, see trace/margin.h
-    std::vector<std::uint32_t> biasDecided;   ///< [rows] bit j: choice j would not be made with bias 0
+    std::vector<std::uint16_t> experts;  ///< [rows * k]
+    std::vector<float> weights;          ///< [rows * k] gate weights, factor included
+    std::vector<float> margins;          ///< [rows] choice margin, see trace/margin.h
+    std::vector<std::uint32_t>
+        biasDecided;  ///< [rows] bit j: choice j would not be made with bias 0
     /// [rows * E] affinities s (no bias); absent when not kept.
     std::shared_ptr<const std::vector<float>> scores;
 
@@ -56,15 +57,15 @@ struct RoutedToken {
 /// Bytes of the latent KV cache. Main layers and the MTP layer are kept apart.
 struct CacheUse {
     std::int64_t positions = 0;
-    std::int64_t bytesPerPosition = 0;     ///< main layers together
-    std::int64_t used = 0;                 ///< main layers
-    std::int64_t reserved = 0;             ///< main layers, allocated
+    std::int64_t bytesPerPosition = 0;  ///< main layers together
+    std::int64_t used = 0;              ///< main layers
+    std::int64_t reserved = 0;          ///< main layers, allocated
     std::int64_t mtpPositions = 0;
     std::int64_t mtpUsed = 0;
     std::int64_t mtpReserved = 0;
     std::int64_t mtpBytesPerPosition = 0;
     std::int64_t expandedBytesPerPosition = 0;  ///< same layers as MHA: H*(dn+dr+dv) values
-    std::int64_t maxPositions = 0;         ///< the context limit
+    std::int64_t maxPositions = 0;              ///< the context limit
     std::string dtype = "F32";
 };
 
@@ -78,17 +79,17 @@ struct DraftOutcome {
 };
 
 struct StepTiming {
-    std::int64_t forwardNs = 0;   ///< main model
-    std::int64_t draftNs = 0;     ///< MTP module
+    std::int64_t forwardNs = 0;  ///< main model
+    std::int64_t draftNs = 0;    ///< MTP module
     std::int64_t sampleNs = 0;
     std::int64_t recorderNs = 0;  ///< what recording itself cost
 };
 
 /// Everything one engine step recorded. Immutable once handed on.
 struct StepTrace {
-    std::int64_t step = 0;  ///< from 0 within a run
+    std::int64_t step = 0;            ///< from 0 within a run
     std::vector<RoutedToken> tokens;  ///< through the main layers, by position
-    std::vector<RoutedToken> mtp;     ///< through the MTP layer: pair (state at position, next token)
+    std::vector<RoutedToken> mtp;  ///< through the MTP layer: pair (state at position, next token)
     std::optional<DraftOutcome> draft;
     StepTiming timing;
     CacheUse cache;
@@ -106,7 +107,8 @@ struct TokenEvent {
         std::int32_t id = 0;
         float rawProbability = 0;
     };
-    std::vector<Alternative> alternatives;  ///< most probable first, the chosen one may be among them
+    std::vector<Alternative>
+        alternatives;  ///< most probable first, the chosen one may be among them
     enum class Draft : std::uint8_t { None, Accepted, Rejected };
     Draft draft = Draft::None;  ///< Rejected: this token replaced a rejected draft
     std::int32_t rejectedDraftId = -1;
