@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <signal.h>
-
+#include <csignal>
 #include <functional>
 #include <mutex>
 #include <stop_token>
