@@ -35,7 +35,6 @@ class CacheView final : public QWidget {
 
   protected:
     void showEvent(QShowEvent* event) override;
-    void changeEvent(QEvent* event) override;
 
   private:
     class Private;

@@ -144,14 +144,18 @@ void NumberTable::restyle() {
         setFont(figures);
         return;  // comes back here by FontChange
     }
+    if (styleSheet().isEmpty()) {
+        setStyleSheet(QStringLiteral("QTableView::item { padding: 0 5px 0 1px; border: none; }"));
+    }
     verticalHeader()->setDefaultSectionSize(
         std::max(3 * kGrid, QFontMetrics(figures).height() + kGrid));
     const ThemeColours colours = themeColours(palette());
-    const QString sheet = QStringLiteral(
-                              "QHeaderView { background: transparent; }"
-                              "QHeaderView::section { background: transparent; border: none;"
-                              " border-bottom: 1px solid %1; color: %2; padding: 4px; }")
-                              .arg(colours.grid.name(), colours.muted.name());
+    const QString sheet =
+        QStringLiteral(
+            "QHeaderView { background: transparent; }"
+            "QHeaderView::section { background: transparent; border: none;"
+            " border-bottom: 1px solid %1; color: %2; padding: 4px 8px 4px 4px; }")
+            .arg(colours.grid.name(), colours.muted.name());
     if (horizontalHeader()->styleSheet() != sheet) {
         horizontalHeader()->setStyleSheet(sheet);
     }

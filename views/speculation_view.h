@@ -42,7 +42,6 @@ class SpeculationView final : public QWidget {
 
   protected:
     void showEvent(QShowEvent* event) override;
-    void changeEvent(QEvent* event) override;
 
   private:
     class Private;

@@ -133,17 +133,21 @@ void WhyChart::fill() {
         series[s]->setData(keys[s], values[s], true);
     }
     xAxis->setTicker(ticker);
+    const int widest =
+        QFontMetrics(xAxis->tickLabelFont()).horizontalAdvance(QStringLiteral("0000"));
+    xAxis->setTickLabelRotation(width() / std::max(1, m_filled) > widest ? 0 : -90);
     xAxis->setRange(-0.7, m_filled - 0.3);
     const double span = top - bottom > 0 ? top - bottom : 1;
     yAxis->setRange(bottom < 0 ? bottom - 0.05 * span : 0, top + 0.16 * span);
 
     m_chosen->setName(m_content.baseName);
     m_biasChosen->setName(m_content.biasName);
-    if (m_content.biasName.isEmpty()) {
-        m_biasChosen->removeFromLegend();
-    } else {
-        m_biasChosen->addToLegend();
-    }
+    m_biasTaken->setName(tr("negative: taken away"));
+    const auto inLegend = [](QCPBars* bars, bool wanted) {
+        wanted ? bars->addToLegend() : bars->removeFromLegend();
+    };
+    inLegend(m_biasChosen, !m_content.biasName.isEmpty());
+    inLegend(m_biasTaken, !keys[Taken].isEmpty());
     const bool cut = !std::isnan(m_content.margin) && m_filled > m_content.chosen;
     m_cut->setVisible(cut);
     m_cutText->setVisible(cut);
@@ -233,9 +237,7 @@ void WhyChart::changeEvent(QEvent* event) {
 
 void WhyChart::resizeEvent(QResizeEvent* event) {
     QCustomPlot::resizeEvent(event);
-    if (shownBars() != m_filled) {
-        fill();
-    }
+    fill();  // as many bars as fit, labels upright where there is room
 }
 
 void WhyChart::restyle() {

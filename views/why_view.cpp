@@ -136,8 +136,9 @@ WhyView::Private::Private(WhyView* view, Selection* shared) : q(view), selection
     splitter->setChildrenCollapsible(false);
     splitter->addWidget(chart);
     splitter->addWidget(table);
-    splitter->setStretchFactor(0, 3);
-    splitter->setStretchFactor(1, 2);
+    splitter->setStretchFactor(0, 1);
+    splitter->setStretchFactor(1, 1);
+    splitter->setSizes({32 * kGrid, 28 * kGrid});
     auto* content = new QWidget(q);
     auto* layout = new QVBoxLayout(content);
     layout->setContentsMargins(0, 0, 0, 0);
@@ -179,6 +180,7 @@ WhyView::Private::Private(WhyView* view, Selection* shared) : q(view), selection
 void WhyView::Private::restyle() {
     QPalette purple = q->palette();
     purple.setColor(QPalette::WindowText, themeColours(q->palette()).bias);
+    purple.setColor(QPalette::Text, themeColours(q->palette()).bias);
     biasLine->setPalette(purple);
 }
 
@@ -390,7 +392,7 @@ void WhyView::Private::showStored() {
     content.baseName = tr("gate weight");
     QStringList header{tr("expert"), tr("choice"), tr("weight")};
     if (value->shape.hasBias) {
-        header += tr("only by the bias");
+        header += tr("by bias only");
     }
     std::vector<std::vector<NumberCell>> rows;
     listed.clear();
