@@ -88,8 +88,8 @@ void CacheChart::setUse(const CacheUse& use) {
     const double last =
         std::max<double>(2, static_cast<double>(std::max(use.maxPositions, use.positions)));
     const auto latent = static_cast<double>(std::max<std::int64_t>(1, use.bytesPerPosition));
-    const auto expanded =
-        static_cast<double>(std::max<std::int64_t>(1, use.expandedBytesPerPosition));
+    const bool known = use.expandedBytesPerPosition > 0;
+    const double expanded = known ? static_cast<double>(use.expandedBytesPerPosition) : latent;
     m_latent->setData({1, last}, {latent, latent * last}, true);
     m_expanded->setData({1, last}, {expanded, expanded * last}, true);
     const auto now = static_cast<double>(use.positions);
@@ -100,6 +100,8 @@ void CacheChart::setUse(const CacheUse& use) {
     }
     xAxis->setRange(1, last * 1.1);
     yAxis->setRange(std::min(latent, expanded) / 1.5, std::max(latent, expanded) * last * 2);
+    m_expanded->setVisible(known);
+    known ? m_expanded->addToLegend() : m_expanded->removeFromLegend();
     m_expanded->setName(tr("expanded MHA (%1)").arg(timesText(expanded / latent)));
     replot(rpQueuedReplot);
 }

@@ -145,11 +145,13 @@ std::vector<std::vector<NumberCell>> CacheView::Private::rows() const {
             bytesCell(product(use.maxPositions, use.mtpBytesPerPosition)));
         add(tr("MTP layer, reserved"), reservedTip, bytesCell(use.mtpReserved), noCell());
     }
-    add(tr("As expanded MHA"), expandedTip,
-        bytesCell(product(use.positions, use.expandedBytesPerPosition)),
-        bytesCell(product(use.maxPositions, use.expandedBytesPerPosition)));
-    const NumberCell times{timesText(ratio()), allDigits(ratio()) + QChar(0xD7), {}, {}};
-    add(tr("Expanded / latent"), expandedTip, times, times);
+    if (use.expandedBytesPerPosition > 0) {
+        add(tr("As expanded MHA"), expandedTip,
+            bytesCell(product(use.positions, use.expandedBytesPerPosition)),
+            bytesCell(product(use.maxPositions, use.expandedBytesPerPosition)));
+        const NumberCell times{timesText(ratio()), allDigits(ratio()) + QChar(0xD7), {}, {}};
+        add(tr("Expanded / latent"), expandedTip, times, times);
+    }
     const NumberCell perPosition{exactBytesText(use.bytesPerPosition), {}, {}, {}};
     add(tr("Per position"), latentTip, perPosition, perPosition);
     if (value->layers > 0) {

@@ -160,13 +160,17 @@ void WhyChart::fill() {
     replot(rpQueuedReplot);
 }
 
-void WhyChart::placeSelection() {
-    int index = m_pointed;
+int WhyChart::selectedBar() const {
     for (int i = 0; i < m_filled && m_selected; ++i) {
         if (m_content.bars[static_cast<std::size_t>(i)].expert == *m_selected) {
-            index = m_pointed >= 0 ? m_pointed : i;
+            return i;
         }
     }
+    return -1;
+}
+
+void WhyChart::placeSelection() {
+    const int index = m_pointed >= 0 ? m_pointed : selectedBar();
     m_outline->setVisible(index >= 0 && index < m_filled);
     if (m_outline->visible()) {
         const WhyBar& bar = m_content.bars[static_cast<std::size_t>(index)];
@@ -221,7 +225,8 @@ void WhyChart::keyPressEvent(QKeyEvent* event) {
         return;
     }
     const int step = event->key() == Qt::Key_Left ? -1 : 1;
-    m_pointed = std::clamp(m_pointed + step, 0, m_filled - 1);
+    const int from = m_pointed >= 0 ? m_pointed : selectedBar();
+    m_pointed = std::clamp(from + step, 0, m_filled - 1);
     placeSelection();
     replot(rpQueuedReplot);
     Q_EMIT expertPointed(m_content.bars[static_cast<std::size_t>(m_pointed)].expert);

@@ -54,6 +54,7 @@ class WhyChart final : public QCustomPlot {
     void restyle();
     void fill();
     void placeSelection();
+    int selectedBar() const;  ///< -1: none in the chart
     std::optional<int> barAt(const QPointF& pixel) const;
 
     Content m_content;
