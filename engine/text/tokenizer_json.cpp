@@ -23,7 +23,7 @@ bool flag(const JsonValue& value, std::string_view name, bool otherwise) {
 }
 
 std::string inQuotes(std::string_view text) {
-    return "\"" + printable(text, 80) + "\"";
+    return fmt::format("\"{}\"", printable(text, 80));
 }
 
 /// Bytes that occur in UTF-8; the others need no token.
@@ -91,7 +91,8 @@ class Reader {
         m_result.tokens.reserve(vocab.size());
         for (const auto& [text, value] : vocab.raw().get_ref<const Members&>()) {
             const auto item = [&, &key = text, &id = value] {
-                return JsonValue(id, vocab.file(), vocab.path() + "." + printable(key, 80));
+                return JsonValue(id, vocab.file(),
+                                 fmt::format("{}.{}", vocab.path(), printable(key, 80)));
             };
             if (text.empty()) throw vocab.error("holds an empty token");
             const bool usual = value.is_number_unsigned() &&
