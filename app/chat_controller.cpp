@@ -50,7 +50,10 @@ ChatController::ChatController(EngineClient* engine, ChatPane* pane, Selection* 
     connect(engine, &EngineClient::answerEnded, this, &ChatController::onAnswerEnded);
     connect(engine, &EngineClient::sessionOpened, this,
             [this](const auto& opened) { onSessionOpened(*opened); });
-    connect(engine, &EngineClient::notice, this, &ChatController::showError);
+    connect(engine, &EngineClient::notice, this, [this](const QString& text) {
+        showError(text);
+        m_errorPasses = false;  // what concerns the recording stays until it is closed
+    });
     connect(pane->loading(), &LoadingBar::cancelled, engine, &EngineClient::cancelLoad);
     connect(pane->input(), &ChatInput::submitted, this, &ChatController::send);
     connect(pane->input(), &ChatInput::stopRequested, this, &ChatController::stop);
@@ -109,7 +112,7 @@ void ChatController::loadModel(const std::filesystem::path& dir) {
         return;
     }
     m_loadingDir = dir;
-    m_pane->notices()->showNotice(NoticeBar::Kind::Info, {});
+    hideError();
     m_pane->loading()->start(folderName(dir));
     setState(ChatState::Loading);
     if (m_model == nullptr) {
@@ -158,7 +161,7 @@ void ChatController::send(const QString& message) {
         m_pane->input()->setText(message);
         return;
     }
-    m_pane->notices()->showNotice(NoticeBar::Kind::Info, {});
+    hideError();
     setState(ChatState::Answering);
     m_engine->send(message, m_settings.params(m_model->config.hasMtp()));
 }
@@ -393,7 +396,15 @@ QString ChatController::droppedText(int messages) const {
                                .arg(context);
 }
 
+/// What went wrong last time is over when something else begins.
+void ChatController::hideError() {
+    if (m_errorPasses) {
+        m_pane->notices()->showNotice(NoticeBar::Kind::Info, {});
+    }
+}
+
 void ChatController::showError(const QString& text) {
+    m_errorPasses = true;
     m_pane->notices()->showNotice(NoticeBar::Kind::Error, text);
 }
 

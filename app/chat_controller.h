@@ -78,6 +78,7 @@ class ChatController final : public QObject {
                       const std::vector<std::int32_t>& numbers);
     void showAnswerTurn(const StoredTurn& turn);
     void showFinish(Finish finish);
+    void hideError();
     void showNotice(const QString& text);
     void follow();
 
@@ -96,6 +97,7 @@ class ChatController final : public QObject {
     std::int32_t m_answerFirst = -1;  ///< number of the last answer's first token
     std::size_t m_answerDrafts = 0;   ///< drafts before the last answer
     int m_answerTokens = 0;
+    bool m_errorPasses = true;
     bool m_follow = false;  ///< the selection follows the newest token
     bool m_following = false;
 };

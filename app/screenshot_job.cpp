@@ -11,6 +11,7 @@
 #include "app/chat_controller.h"
 #include "app/chat_pane.h"
 #include "app/main_window.h"
+#include "views/plot.h"
 #include "views/transcript_view.h"
 
 namespace gatescope {
@@ -66,6 +67,9 @@ void ScreenshotJob::take() {
     m_window->pane()->transcript()->flush();
     QCoreApplication::processEvents(QEventLoop::ExcludeUserInputEvents);
     m_window->pane()->transcript()->flush();  // what arrived meanwhile
+    for (QCustomPlot* plot : m_window->findChildren<QCustomPlot*>()) {
+        plot->replot(QCustomPlot::rpImmediateRefresh);  // or it shows the frame before
+    }
     const QPixmap picture = m_window->grab();
     QSaveFile file(m_file);
     QImageWriter writer(&file, "png");

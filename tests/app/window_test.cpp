@@ -4,6 +4,7 @@
 #include <QAction>
 #include <QApplication>
 #include <QDialog>
+#include <QDir>
 #include <QDockWidget>
 #include <QDropEvent>
 #include <QLineEdit>
@@ -191,6 +192,17 @@ class WindowTest : public QObject {
         QVERIFY(QApplication::activeModalWidget() == nullptr);
         ask("What is 347 + 285?");  // the model from before is still there
         QVERIFY(!m_window->pane()->notices()->isVisible());
+    }
+
+    void unrecordedSessionSaysSoAndStays() {
+        QVERIFY(QDir(m_dir->path()).mkdir("sessions.db"));  // a folder is no session file
+        open();
+        QTRY_VERIFY_WITH_TIMEOUT(m_window->pane()->notices()->isVisible(), kPatience);
+        QVERIFY(m_window->pane()->notices()->text().contains("not recorded"));
+        ask("What is 347 + 285?");
+        QVERIFY(m_window->pane()->transcript()->plainText().contains("632"));
+        QVERIFY(m_window->pane()->notices()->isVisible());
+        QVERIFY(QDir(m_dir->path() + "/sessions.db").exists());
     }
 
     void droppedFolderOpens() {
