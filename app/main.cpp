@@ -69,7 +69,9 @@ int runWindow(QApplication& application, const AppOptions& options) {
 
     WindowOptions window;
     window.load = options.load;
-    window.size = QSize(options.width, options.height);
+    window.size = options.width > 0 ? QSize(options.width, options.height)
+                  : picture         ? kDefaultWindowSize
+                                    : QSize();
     window.sessionFile =
         !options.session.empty() ? options.session
         : picture

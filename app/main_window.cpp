@@ -10,6 +10,7 @@
 #include <QMenu>
 #include <QMimeData>
 #include <QPushButton>
+#include <QScreen>
 #include <QStatusBar>
 #include <QToolBar>
 #include <QToolButton>
@@ -38,8 +39,6 @@
 namespace gatescope {
 namespace {
 
-constexpr QSize kDefaultSize(1440, 880);
-
 /// The one local folder in a drop; empty otherwise.
 QString droppedFolder(const QMimeData* data) {
     const QList<QUrl> urls = data->urls();
@@ -60,7 +59,8 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
       m_pane(new ChatPane(&m_selection)) {
     setAcceptDrops(true);
     setCentralWidget(m_pane);
-    resize(options.size.isEmpty() ? kDefaultSize : options.size);
+    resize(options.size.isEmpty() ? kDefaultWindowSize.boundedTo(screen()->availableSize())
+                                  : options.size);
     m_actions = new WindowActions(this);
     m_docks = new WindowDocks(this, &m_selection);
     m_docks->fillMenu(m_actions->docks);

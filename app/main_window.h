@@ -25,10 +25,12 @@ class StatusStrip;
 class WindowActions;
 class WindowDocks;
 
+inline constexpr QSize kDefaultWindowSize(1440, 880);
+
 struct WindowOptions {
     std::filesystem::path sessionFile;
     LoadOptions load;
-    QSize size;  ///< empty: as saved, or the default
+    QSize size;  ///< empty: as saved, or the default where the screen has room
 };
 
 /// The window: puts the parts together and connects them; each part does its own work.

@@ -16,6 +16,7 @@ namespace gatescope {
 namespace {
 
 constexpr int kLayoutVersion = 1;  // raise when docks come or go
+constexpr int kNarrow = 1240;      // below this, the lower docks share one place
 
 }  // namespace
 
@@ -68,17 +69,25 @@ void WindowDocks::resetLayout() {
     m_window->addDockWidget(Qt::LeftDockWidgetArea, m_sessions);
     m_window->addDockWidget(Qt::RightDockWidgetArea, m_routing);
     m_window->splitDockWidget(m_routing, m_why, Qt::Vertical);
-    m_window->splitDockWidget(m_why, m_cache, Qt::Horizontal);
+    const int width = m_window->width();
+    const int height = m_window->height();
+    const bool narrow = width < kNarrow;
+    if (narrow) {
+        m_window->tabifyDockWidget(m_why, m_cache);
+    } else {
+        m_window->splitDockWidget(m_why, m_cache, Qt::Horizontal);
+    }
     m_window->tabifyDockWidget(m_cache, m_speculation);
     for (QDockWidget* dock : all()) {
         dock->show();
     }
-    m_cache->raise();
-    const int width = m_window->width();
-    const int height = m_window->height();
+    (narrow ? m_why : m_cache)->raise();
     m_window->resizeDocks({m_sessions, m_routing}, {width * 13 / 100, width * 57 / 100},
                           Qt::Horizontal);
-    m_window->resizeDocks({m_why, m_cache}, {width * 34 / 100, width * 23 / 100}, Qt::Horizontal);
+    if (!narrow) {
+        m_window->resizeDocks({m_why, m_cache}, {width * 34 / 100, width * 23 / 100},
+                              Qt::Horizontal);
+    }
     m_window->resizeDocks({m_routing, m_why}, {height * 50 / 100, height * 42 / 100}, Qt::Vertical);
 }
 

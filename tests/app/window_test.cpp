@@ -307,6 +307,7 @@ class WindowTest : public QObject {
     void make() {
         WindowOptions options;
         options.sessionFile = m_dir->filePath("sessions.db").toStdString();
+        options.size = kDefaultWindowSize;
         m_window = std::make_unique<MainWindow>(options, m_settings.get());
         m_window->show();
         QVERIFY(QTest::qWaitForWindowActive(m_window.get()));
