@@ -31,22 +31,22 @@ class BinaryTicker final : public QCPAxisTicker {
     QVector<double> createTickVector(double step, const QCPRange& range) override {
         QVector<double> ticks;
         const double top = std::log2(range.upper);
-        for (double power = std::ceil(std::log2(range.lower) / step) * step; power <= top + 1e-9;
-             power += step) {
+        const double first = std::max(0.0, std::ceil(std::log2(range.lower) / step) * step);
+        for (double power = first; power <= top + 1e-9; power += step) {
             ticks.push_back(std::exp2(power));
         }
         return ticks;
     }
     QString getTickLabel(double tick, const QLocale&, QChar, int) override {
-        const auto value = static_cast<std::int64_t>(std::llround(tick));
-        if (m_bytes) {
-            static constexpr const char* units[]{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-            const int power = static_cast<int>(std::lround(std::log2(tick)));
-            const int unit = std::clamp(power / 10, 0, 6);
-            return QString::number(std::int64_t{1} << (power - 10 * unit)) + QChar(0xA0) +
-                   QLatin1String(units[unit]);
+        if (!m_bytes) {
+            return tick >= 1024 ? QString::number(tick / 1024, 'f', 0) + u'K'
+                                : QString::number(tick, 'f', 0);
         }
-        return value >= 1024 ? QString::number(value / 1024) + u'K' : QString::number(value);
+        static constexpr const char* units[]{"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
+        const int power = static_cast<int>(std::lround(std::log2(tick)));
+        const int unit = std::clamp(power / 10, 0, 6);
+        return QString::number(std::exp2(power - 10 * unit), 'f', 0) + QChar(0xA0) +
+               QLatin1String(units[unit]);
     }
 
   private:
