@@ -75,10 +75,10 @@ void WindowActions::addViewMenu() {
     selectionForward = add(menu, tr("Selection &forward"), {QKeySequence(Qt::ALT | Qt::Key_Right)});
     menu->addSeparator();
     QMenu* go = menu->addMenu(tr("&Go to"));
-    goToInput = add(go, tr("&Message"), {QKeySequence(Qt::CTRL | Qt::Key_1)});
-    goToTranscript = add(go, tr("&Transcript"), {QKeySequence(Qt::CTRL | Qt::Key_2)});
-    goToSessions = add(go, tr("&Sessions"), {QKeySequence(Qt::CTRL | Qt::Key_3)});
-    goToRouting = add(go, tr("&Routing"), {QKeySequence(Qt::CTRL | Qt::Key_4)});
+    goToInput = add(go, tr("Go to &message"), {QKeySequence(Qt::CTRL | Qt::Key_1)});
+    goToTranscript = add(go, tr("Go to &transcript"), {QKeySequence(Qt::CTRL | Qt::Key_2)});
+    goToSessions = add(go, tr("Go to &sessions"), {QKeySequence(Qt::CTRL | Qt::Key_3)});
+    goToRouting = add(go, tr("Go to &routing"), {QKeySequence(Qt::CTRL | Qt::Key_4)});
 }
 
 void WindowActions::addHelpMenu() {

@@ -46,7 +46,7 @@ std::vector<TranscriptLegend::Entry> TranscriptLegend::entries() const {
     }
     if (m_drafts) {
         result.push_back({Sign::Accepted, tr("accepted draft")});
-        result.push_back({Sign::Rejected, tr("replaced a rejected draft")});
+        result.push_back({Sign::Rejected, tr("replaced draft")});
     }
     return result;
 }
