@@ -3,7 +3,9 @@
 
 #include <QEvent>
 #include <QHeaderView>
+#include <QPainter>
 #include <QScrollBar>
+#include <QStyledItemDelegate>
 
 #include "views/formats.h"
 #include "views/theme.h"
@@ -11,10 +13,43 @@
 namespace gatescope {
 
 namespace {
+
 constexpr int kExactRole = Qt::UserRole;
-}
+
+/// Cells padded like the header's sections, without a focus frame. A style sheet would do the same
+/// but freeze the palette it was first painted with.
+class QuietCell final : public QStyledItemDelegate {
+  public:
+    using QStyledItemDelegate::QStyledItemDelegate;
+
+    void paint(QPainter* painter, const QStyleOptionViewItem& option,
+               const QModelIndex& index) const override {
+        QStyleOptionViewItem padded = option;
+        padded.state &= ~QStyle::State_HasFocus;
+        if (option.state & QStyle::State_Selected) {
+            const bool active = option.state & QStyle::State_Active;
+            painter->fillRect(option.rect,
+                              option.palette.brush(active ? QPalette::Active : QPalette::Inactive,
+                                                   QPalette::Highlight));
+        }
+        padded.rect.adjust(kLeftPadding, 0, -kRightPadding, 0);
+        QStyledItemDelegate::paint(painter, padded, index);
+    }
+
+    QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+        return QStyledItemDelegate::sizeHint(option, index) +
+               QSize(kLeftPadding + kRightPadding, 0);
+    }
+
+  private:
+    static constexpr int kLeftPadding = 1;
+    static constexpr int kRightPadding = 5;
+};
+
+}  // namespace
 
 NumberTable::NumberTable(const QStringList& header, QWidget* parent) : QTableWidget(parent) {
+    setItemDelegate(new QuietCell(this));
     setFrameShape(QFrame::NoFrame);
     setShowGrid(false);
     setEditTriggers(NoEditTriggers);
@@ -143,9 +178,6 @@ void NumberTable::restyle() {
     if (figures != font() && !testAttribute(Qt::WA_SetFont)) {
         setFont(figures);
         return;  // comes back here by FontChange
-    }
-    if (styleSheet().isEmpty()) {
-        setStyleSheet(QStringLiteral("QTableView::item { padding: 0 5px 0 1px; border: none; }"));
     }
     verticalHeader()->setDefaultSectionSize(
         std::max(3 * kGrid, QFontMetrics(figures).height() + kGrid));
