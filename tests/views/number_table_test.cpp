@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/number_table.h"
 
+#include <QSplitter>
 #include <QTest>
 
 #include "views/theme.h"
@@ -22,11 +23,13 @@ static int bodyLightness(NumberTable& table) {
 
 void NumberTableTest::bodyFollowsTheThemeWhileShown() {
     applyTheme(Theme::Light);
-    NumberTable table({QStringLiteral("expert"), QStringLiteral("s")});
+    QSplitter parent;
+    auto* child = new NumberTable({QStringLiteral("expert"), QStringLiteral("s")}, &parent);
+    NumberTable& table = *child;
     table.setRows({{{QStringLiteral("1"), {}, {}, {}}, {QStringLiteral("0.5"), {}, {}, {}}}});
-    table.resize(300, 200);
-    table.show();
-    QVERIFY(QTest::qWaitForWindowExposed(&table));
+    parent.resize(300, 200);
+    parent.show();
+    QVERIFY(QTest::qWaitForWindowExposed(&parent));
     QVERIFY(bodyLightness(table) > 200);
     applyTheme(Theme::Dark);
     QTRY_VERIFY(bodyLightness(table) < 80);
