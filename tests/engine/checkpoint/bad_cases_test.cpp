@@ -4,47 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
-#include <cstdlib>
-#include <new>
 
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/checkpoint/weight_binding.h"
+#include "tests/engine/checkpoint/largest_allocation.h"
 #include "tests/engine/checkpoint/test_folder.h"
-
-namespace {
-
-std::atomic<std::size_t> largestAllocation{0};
-
-void* allocate(std::size_t size) {
-    std::size_t seen = largestAllocation.load();
-    while (size > seen && !largestAllocation.compare_exchange_weak(seen, size)) {
-    }
-    if (void* memory = std::malloc(size ? size : 1)) return memory;
-    throw std::bad_alloc();
-}
-
-}  // namespace
-
-// Replaced for the whole test program, to see that no size from a file is allocated unchecked.
-void* operator new(std::size_t size) {
-    return allocate(size);
-}
-void* operator new[](std::size_t size) {
-    return allocate(size);
-}
-void operator delete(void* memory) noexcept {
-    std::free(memory);
-}
-void operator delete[](void* memory) noexcept {
-    std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
-void operator delete[](void* memory, std::size_t) noexcept {
-    std::free(memory);
-}
 
 namespace gatescope {
 namespace {
@@ -87,7 +51,7 @@ void runStages(const std::filesystem::path& dir, const std::string& stage) {
 TEST_P(BadModel, EndsInOneSentenceThatNamesTheItem) {
     const BadCase& badCase = GetParam();
     const auto dir = test::badDir() / badCase.dir;
-    largestAllocation = 0;
+    test::largestAllocation = 0;
     if (badCase.stage.empty()) {
         EXPECT_NO_THROW(runStages(dir, "load"));
         return;
@@ -100,7 +64,7 @@ TEST_P(BadModel, EndsInOneSentenceThatNamesTheItem) {
     }
     EXPECT_EQ(message.find('\n'), std::string::npos);
     EXPECT_LT(message.size(), 500U) << message;
-    EXPECT_LT(largestAllocation.load(), std::size_t{4} << 20);
+    EXPECT_LT(test::largestAllocation.load(), std::size_t{4} << 20);
     RecordProperty("message", message);
 }
 
