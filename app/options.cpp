@@ -2,22 +2,14 @@
 #include "app/options.h"
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <iostream>
+
+#include "app/cli/load_options.h"
 
 namespace gatescope {
 namespace {
 
 constexpr int kWrongUse = 2;
-
-/// "cpu" or "cuda:N".
-std::string deviceProblem(const std::string& text) {
-    const std::string number = text.starts_with("cuda:") ? text.substr(5) : std::string();
-    const bool digits =
-        !number.empty() && number.size() <= 3 &&
-        std::all_of(number.begin(), number.end(), [](char c) { return c >= '0' && c <= '9'; });
-    return text == "cpu" || digits ? std::string() : "expected cpu or cuda:N, found " + text;
-}
 
 /// "1440x880".
 bool parseSize(const std::string& text, AppOptions& options) {
@@ -35,7 +27,6 @@ bool parseSize(const std::string& text, AppOptions& options) {
 
 std::variant<AppOptions, int> parseOptions(int argc, char** argv) {
     AppOptions options;
-    std::string precision = "exact";
     std::string size;
     CLI::App app("Chat with a DeepSeek-V3-class model and watch its experts.", "gatescope");
     app.set_version_flag("--version", "gatescope " GATESCOPE_VERSION);
@@ -56,22 +47,15 @@ std::variant<AppOptions, int> parseOptions(int argc, char** argv) {
     app.add_option("--scale", options.scale, "Scale the window, e.g. 2 for twice the pixels")
         ->check(CLI::Range(0.5, 4.0));
     app.add_option("--size", size, "Size of the window, e.g. 1440x880");
-    app.add_option("--device", options.load.device, "cpu (default) or cuda:N")
-        ->check(CLI::Validator(deviceProblem, "cpu|cuda:N"));
-    app.add_option("--threads", options.load.threads, "CPU threads; 0, the default: one per core")
-        ->check(CLI::Range(0, 1024));
-    app.add_option("--precision", precision,
-                   "exact (float32, the default) or fast (reduced; not on the cpu device)")
-        ->check(CLI::IsMember({"exact", "fast"}));
+    addLoadOptions(app, options.load, "Options");
     app.add_flag("--quiet", options.quiet, "No notes on standard error");
     try {
         app.parse(argc, argv);
         if (!size.empty() && !parseSize(size, options)) {
             throw CLI::ValidationError("--size", "expected WIDTHxHEIGHT, found " + size);
         }
-        if (precision == "fast") {
-            throw CLI::ValidationError("--precision",
-                                       "the cpu device computes in float32 only; use exact");
+        if (const auto problem = loadProblem(options.load); !problem.empty()) {
+            throw CLI::ParseError(problem, CLI::ExitCodes::ValidationError);
         }
     } catch (const CLI::ParseError& error) {
         return app.exit(error, std::cout, std::cerr) == 0 ? 0 : kWrongUse;

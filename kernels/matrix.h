@@ -15,21 +15,21 @@ struct BasicMatrix {
     std::int64_t stride = 0;
 
     BasicMatrix() = default;
-    BasicMatrix(T* d, std::int64_t r, std::int64_t c) : BasicMatrix(d, r, c, c) {}
-    BasicMatrix(T* d, std::int64_t r, std::int64_t c, std::int64_t s)
+    constexpr BasicMatrix(T* d, std::int64_t r, std::int64_t c) : BasicMatrix(d, r, c, c) {}
+    constexpr BasicMatrix(T* d, std::int64_t r, std::int64_t c, std::int64_t s)
         : data(d), rows(r), cols(c), stride(s) {}
     template <typename U>
-    requires(!std::is_same_v<T, U> && std::is_convertible_v<U*, T*>)
-        BasicMatrix(const BasicMatrix<U>& other)
+    requires(!std::is_same_v<T, U> &&
+             std::is_convertible_v<U*, T*>) constexpr BasicMatrix(const BasicMatrix<U>& other)
         : BasicMatrix(other.data, other.rows, other.cols, other.stride) {}
 
-    T* row(std::int64_t r) const { return data + r * stride; }
+    constexpr T* row(std::int64_t r) const { return data + r * stride; }
     /// Rows [first, first + count).
-    BasicMatrix slice(std::int64_t first, std::int64_t count) const {
+    constexpr BasicMatrix slice(std::int64_t first, std::int64_t count) const {
         return {row(first), count, cols, stride};
     }
     /// Columns [first, first + count) of every row.
-    BasicMatrix columns(std::int64_t first, std::int64_t count) const {
+    constexpr BasicMatrix columns(std::int64_t first, std::int64_t count) const {
         return {data + first, rows, count, stride};
     }
 };

@@ -72,10 +72,12 @@ std::vector<std::int32_t> randomIds(std::int64_t count, std::int64_t vocabSize) 
 
 void fillTo(Decoder& decoder, std::span<const std::int32_t> ids) {
     decoder.truncate(0);
-    for (std::size_t first = 0; first < ids.size(); first += Decoder::kMaxPass) {
-        const std::size_t size = std::min<std::size_t>(Decoder::kMaxPass, ids.size() - first);
+    for (std::size_t first = 0; first < ids.size();
+         first += static_cast<std::size_t>(decoder.maxPass())) {
+        const std::size_t size =
+            std::min(static_cast<std::size_t>(decoder.maxPass()), ids.size() - first);
         decoder.forward(ids.subspan(first, size),
-                        {AttentionPath::Expanded, LogitsOf::None, nullptr, {}});
+                        {AttentionPath::Expanded, LogitsOf::None, {}, nullptr, {}});
     }
 }
 
@@ -154,7 +156,7 @@ Json resultJson(const Subject& subject, const Device& device, const ModelConfig&
             {"dtype", subject.dtype},
             {"weight_bytes", subject.bytes},
             {"device", device.describe()},
-            {"precision", options.common.precision},
+            {"precision", name(device.precision())},
             {"prompt_tokens", options.promptTokens},
             {"gen_tokens", options.genTokens},
             {"depth", options.depth},
@@ -211,7 +213,8 @@ Subject openSubject(const Options& options) {
 /// Random weights are made while the decoder takes them, so their size is known only then.
 std::unique_ptr<Decoder> openDecoder(Subject& subject, Device& device, const Options& options) {
     ProgressLine line(options.common.quiet);
-    auto decoder = std::make_unique<Decoder>(*subject.source, device, 0, line.callback());
+    auto decoder =
+        std::make_unique<Decoder>(*subject.source, device, DecoderOptions{}, line.callback());
     if (const auto* random = dynamic_cast<const RandomWeights*>(subject.source.get())) {
         subject.bytes = random->weightBytes();
     }
@@ -227,7 +230,7 @@ int bench(const Options& options) {
         throw UsageError("--layers goes with --shape");
     }
     Subject subject = openSubject(options);
-    const auto device = makeDevice(options.common.device, options.common.threads);
+    const auto device = makeDevice(options.common.load.device);
     const auto decoder = openDecoder(subject, *device, options);
     const Measurement measured = measure(*decoder, options);
     print(options.json

@@ -73,7 +73,7 @@ std::vector<std::int32_t> continueGreedily(Decoder& decoder, std::span<const flo
     if (count > 0) ids.push_back(argMax(last));
     while (static_cast<int>(ids.size()) < count) {
         decoder.forward(std::span(ids).last(1),
-                        {AttentionPath::Absorbed, LogitsOf::Last, nullptr, stop});
+                        {AttentionPath::Absorbed, LogitsOf::Last, {}, nullptr, stop});
         ids.push_back(argMax(decoder.logits(0)));
     }
     return ids;

@@ -131,7 +131,7 @@ Json answerJson(const LoadedModel& model, const Answer& answer, const SessionKee
     return {{"model", model.name()},
             {"fingerprint", model.fingerprint()},
             {"device", model.deviceName()},
-            {"precision", options.common.precision},
+            {"precision", model.precisionName()},
             {"prompt_ids", answer.prompt},
             {"ids", answer.result.ids},
             {"text", answer.result.text},

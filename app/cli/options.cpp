@@ -11,21 +11,12 @@
 #include <cstring>
 #include <utility>
 
+#include "app/cli/load_options.h"
 #include "app/cli/terminal.h"
 #include "engine/error.h"
 
 namespace gatescope::cli {
 namespace {
-
-/// "cpu" or "cuda:N".
-std::string deviceProblem(const std::string& text) {
-    if (text == "cpu") return {};
-    const std::string_view prefix = "cuda:";
-    const std::string number = text.substr(std::min(text.size(), prefix.size()));
-    const bool good = text.starts_with(prefix) && !number.empty() && number.size() <= 3 &&
-                      number.find_first_not_of("0123456789") == std::string::npos;
-    return good ? std::string() : fmt::format("expected cpu or cuda:N, found {}", text);
-}
 
 /// A finite number of the range; CLI::Range lets "nan" through.
 CLI::Validator number(double least, double most) {
@@ -53,35 +44,16 @@ std::string seedProblem(const std::string& text) {
 
 }  // namespace
 
-LoadOptions CommonOptions::load() const {
-    LoadOptions options;
-    options.device = device;
-    options.threads = threads;
-    return options;
-}
-
 void addCommonOptions(CLI::App& command, CommonOptions& options) {
     const std::string group = "Common options";
-    command.add_option("--device", options.device, "cpu (default) or cuda:N")
-        ->check(CLI::Validator(deviceProblem, "cpu|cuda:N"))
-        ->group(group);
-    command.add_option("--threads", options.threads, "CPU threads; 0, the default: one per core")
-        ->check(CLI::Range(0, 1024))
-        ->group(group);
-    command
-        .add_option("--precision", options.precision,
-                    "exact (float32, the default) or fast (reduced; not on the cpu device)")
-        ->check(CLI::IsMember({"exact", "fast"}))
-        ->group(group);
+    addLoadOptions(command, options.load, group);
     command.add_flag("--quiet", options.quiet, "No progress and no notes on standard error")
         ->group(group);
     command.set_version_flag("--version", "gatescope-cli " GATESCOPE_VERSION)->group(group);
 }
 
 void checkCommonOptions(const CommonOptions& options) {
-    if (options.precision == "fast") {
-        throw UsageError("--precision fast: the cpu device computes in float32 only; use exact");
-    }
+    if (const auto problem = loadProblem(options.load); !problem.empty()) throw UsageError(problem);
 }
 
 void checkDecodingOptions(const DecodingOptions& options) {
@@ -173,7 +145,7 @@ Progress ProgressLine::callback() {
 std::unique_ptr<LoadedModel> loadModel(const std::filesystem::path& dir,
                                        const CommonOptions& options, std::stop_token stop) {
     ProgressLine progress(options.quiet, std::move(stop));
-    return LoadedModel::load(dir, options.load(), progress.callback());
+    return LoadedModel::load(dir, options.load, progress.callback());
 }
 
 std::string readText(const std::filesystem::path& file) {

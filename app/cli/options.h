@@ -28,12 +28,8 @@ class UsageError : public std::runtime_error {
 
 /// What every command takes.
 struct CommonOptions {
-    std::string device = "cpu";
-    int threads = 0;  ///< 0: one per core
-    std::string precision = "exact";
+    LoadOptions load;
     bool quiet = false;
-
-    LoadOptions load() const;
 };
 
 /// Adds the options every command takes, --version among them.

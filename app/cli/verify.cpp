@@ -42,7 +42,7 @@ int verify(const Options& options) {
     Json checks = Json::array();
     int passed = 0;
     int failed = 0;
-    verifyGolden(options.dir, options.common.load(), [&](const Check& check) {
+    verifyGolden(options.dir, options.common.load, [&](const Check& check) {
         ++(check.passed ? passed : failed);
         if (options.json) {
             checks.push_back(checkJson(check));

@@ -9,11 +9,11 @@ namespace gatescope {
 namespace {
 
 TensorSpec matrix(std::string name, std::int64_t rows, std::int64_t cols) {
-    return {std::move(name), TensorKind::Matrix, rows, cols, false};
+    return {std::move(name), TensorRank::Two, rows, cols, false};
 }
 
 TensorSpec vector(std::string name, std::int64_t length) {
-    return {std::move(name), TensorKind::Vector, length, 1, false};
+    return {std::move(name), TensorRank::One, length, 1, false};
 }
 
 std::string inLayer(int layer, std::string_view name) {

@@ -10,13 +10,14 @@
 
 namespace gatescope {
 
-enum class TensorKind { Matrix, Vector };
+/// A vector [rows] or a matrix [rows, cols].
+enum class TensorRank { One, Two };
 
 /// A tensor the model needs: its published name and its shape, [rows = out, cols = in] for a matrix
 /// and [rows] for a vector (cols is 1).
 struct TensorSpec {
     std::string name;
-    TensorKind kind = TensorKind::Matrix;
+    TensorRank rank = TensorRank::Two;
     std::int64_t rows = 0;
     std::int64_t cols = 1;
     bool optional = false;

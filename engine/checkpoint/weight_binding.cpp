@@ -236,7 +236,7 @@ std::optional<std::string> findNonFinite(const WeightSource& source, const Progr
     WeightBinder binder(source);
     std::optional<std::string> sentence;
     forEachReported(source.config(), "Looking for NaN", progress, [&](const TensorSpec& spec) {
-        if (spec.kind == TensorKind::Vector || (spec.optional && !binder.has(spec))) return true;
+        if (spec.rank == TensorRank::One || (spec.optional && !binder.has(spec))) return true;
         const Weight weight = binder.matrixUnscanned(spec.name, spec.rows, spec.cols);
         if (const auto bad = badElement(weight)) {
             sentence = fileError(source.find(spec.name)->file, spec.name, *bad).what();
@@ -250,7 +250,7 @@ void validateWeights(const WeightSource& source, const Progress& progress) {
     WeightBinder binder(source);
     forEachReported(source.config(), "Checking weights", progress, [&](const TensorSpec& spec) {
         if (spec.optional && !binder.has(spec)) return true;
-        if (spec.kind == TensorKind::Vector) {
+        if (spec.rank == TensorRank::One) {
             binder.vector(spec);
         } else {
             binder.matrix(spec);

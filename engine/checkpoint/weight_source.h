@@ -3,12 +3,14 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "engine/checkpoint/model_config.h"
+#include "kernels/device.h"
 
 namespace gatescope {
 
@@ -30,6 +32,11 @@ class WeightSource {
     virtual const ModelConfig& config() const = 0;
     /// nullptr if there is no such tensor.
     virtual const TensorView* find(std::string_view name) const = 0;
+    /// How a matrix is to be made; only sources of random weights say so, and they store none.
+    virtual std::optional<RandomFill> randomFill(const std::string& /*name*/, std::int64_t /*rows*/,
+                                                 std::int64_t /*cols*/) const {
+        return std::nullopt;
+    }
     /// For messages when a tensor is missing: "model.safetensors" or the index's name.
     virtual std::string describe() const = 0;
 };

@@ -42,6 +42,7 @@ class Run {
           m_sink(sink),
           m_stop(std::move(stop)),
           m_sampler(params.sampling, params.vocabLimit, params.alternatives),
+          m_top(m_sampler.enough()),
           m_stream(tokenizer, params) {
         if (params.record && decoder.config().nRoutedExperts > 0) makeRecorder();
     }
@@ -64,6 +65,8 @@ class Run {
     }
 
   private:
+    static constexpr TopRequest kBest{.k = 1};
+
     void makeRecorder() {
         m_recorder.emplace(
             m_decoder.routingShape(), routeParams(m_decoder.config()),
@@ -85,8 +88,8 @@ class Run {
             throw Error("the model has no MTP module to draft with");
     }
 
-    ForwardOptions options(AttentionPath path, LogitsOf logits) {
-        return {path, logits, m_recorder ? &*m_recorder : nullptr, m_stop};
+    ForwardOptions options(AttentionPath path, LogitsOf logits, const TopRequest& top) {
+        return {path, logits, top, m_recorder ? &*m_recorder : nullptr, m_stop};
     }
 
     // --- one step's trace -------------------------------------------------------------------
@@ -118,7 +121,7 @@ class Run {
                      Phase phase) {
         if (m_recorder) m_recorder->beginMain(m_decoder.length(), tokens, phase);
         const auto start = Clock::now();
-        m_decoder.forward(tokens, options(path, logits));
+        m_decoder.forward(tokens, options(path, logits, m_top));
         m_timing.forwardNs += nsSince(start);
         ++m_result.speculation.mainForwards;
     }
@@ -128,7 +131,7 @@ class Run {
         if (nextTokens.empty()) return;
         if (m_recorder) m_recorder->beginMtp(m_mtp->length(), nextTokens);
         const auto start = Clock::now();
-        m_mtp->forward(states, nextTokens, options(path, logits));
+        m_mtp->forward(states, nextTokens, options(path, logits, kBest));
         m_timing.draftNs += nsSince(start);
     }
 
@@ -158,8 +161,8 @@ class Run {
         const auto start = reuse();
         m_result.timing.reusedTokens = start;
         for (const auto id : m_prompt) m_sampler.see(id);
-        for (auto at = start; at < total; at += Decoder::kMaxPass) {
-            const auto count = std::min(Decoder::kMaxPass, total - at);
+        for (auto at = start; at < total; at += m_decoder.maxPass()) {
+            const auto count = std::min(m_decoder.maxPass(), total - at);
             m_sink.onPrefill(at - start, total - start);
             prefillPass(at, count, at + count == total);
             m_result.timing.prefillTokens += count;
@@ -192,7 +195,7 @@ class Run {
             m_result.finish = Finish::Length;
             return endStep();
         }
-        bool more = emit(m_decoder.logits(0), {});
+        bool more = emit(0, {});
         endStep();
         m_pairRow = static_cast<std::int64_t>(m_decoder.states().rows) - 1;
         while (more) {
@@ -211,14 +214,14 @@ class Run {
         if (m_mtp) draft();
         forwardMain(tokens, AttentionPath::Absorbed, LogitsOf::Last, Phase::Decode);
         m_pairRow = 0;
-        const bool more = emit(m_decoder.logits(0), {});
+        const bool more = emit(0, {});
         endStep();
         return more;
     }
 
     // Completes the MTP cache with the pairs that the last pass and the tokens chosen from it make,
-    // and drafts the token after next.
-    std::int32_t draft() {
+    // and drafts the token after next: the most probable one, by the MTP module's probability.
+    TopRow draft() {
         const auto known = m_decoder.length();
         const auto pairs = known - m_mtp->length();
         const auto all = static_cast<std::int64_t>(m_result.ids.size());
@@ -228,14 +231,15 @@ class Run {
                 .subspan(static_cast<std::size_t>(all - pairs), static_cast<std::size_t>(pairs));
         forwardMtp(m_decoder.states().slice(m_pairRow, pairs), next, AttentionPath::Absorbed,
                    LogitsOf::Last);
-        return argMax(m_mtp->logits(0));
+        return m_mtp->top(0);
     }
 
     bool speculativeStep() {
         beginStep();
         DraftOutcome outcome;
-        outcome.draftId = draft();
-        outcome.draftProbability = softmaxAt(m_mtp->logits(0), outcome.draftId);
+        const TopRow drafted = draft();
+        outcome.draftId = drafted.ids[0];
+        outcome.draftProbability = drafted.probability(0);
         const std::array tokens{m_result.ids.back(), outcome.draftId};
         const auto before = m_decoder.length();
         forwardMain(tokens, AttentionPath::Absorbed, LogitsOf::All, Phase::Decode);
@@ -246,10 +250,10 @@ class Run {
         // The draft is an arg-max, so keeping it exactly when the sampled token equals it is
         // speculative sampling (Leviathan et al. 2023) with q = 1 at the draft, and needs no second
         // random number: the text is the one without drafts.
-        bool more = emit(m_decoder.logits(0), &outcome);
+        bool more = emit(0, &outcome);
         if (outcome.accepted) {
             ++m_result.speculation.accepted;
-            if (more) more = emit(m_decoder.logits(1), {});
+            if (more) more = emit(1, {});
         } else {
             m_decoder.truncate(before + 1);
         }
@@ -257,10 +261,13 @@ class Run {
         return more;
     }
 
-    // Chooses a token, tells the sink, and says whether generation goes on.
-    bool emit(std::span<const float> logits, DraftOutcome* draft) {
+    // Chooses a token from a row of the last pass's logits, tells the sink, and says whether
+    // generation goes on.
+    bool emit(std::int64_t row, DraftOutcome* draft) {
         const auto start = Clock::now();
-        auto choice = m_sampler.choose(logits, draft ? draft->draftId : -1);
+        const auto drafted = draft ? draft->draftId : -1;
+        auto choice = m_top.k > 0 ? m_sampler.choose(m_decoder.top(row), drafted)
+                                  : m_sampler.choose(m_decoder.logits(row), drafted);
         TokenEvent event;
         event.position = static_cast<std::int32_t>(m_prompt.size() + m_result.ids.size());
         event.id = choice.id;
@@ -314,6 +321,7 @@ class Run {
     GenerationSink& m_sink;
     std::stop_token m_stop;
     Sampler m_sampler;
+    TopRequest m_top;  ///< the logits the sampler looks at
     TokenStream m_stream;
     std::optional<StepRecorder> m_recorder;
     GenerationResult m_result;

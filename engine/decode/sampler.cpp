@@ -103,9 +103,7 @@ void Sampler::filter(std::vector<Candidate>& all) const {
     for (auto& c : all) c.value = static_cast<float>(c.value / mass);
 }
 
-Sampler::Choice Sampler::choose(std::span<const float> logits, std::int32_t ofInterest) {
-    auto all = candidates(logits);
-    Choice choice;
+void Sampler::pick(Choice& choice, std::vector<Candidate>& all, std::int32_t ofInterest) {
     if (m_params.temperature <= 0) {
         const auto best = std::max_element(
             all.begin(), all.end(),
@@ -113,23 +111,53 @@ Sampler::Choice Sampler::choose(std::span<const float> logits, std::int32_t ofIn
         choice.id = best->id;
         choice.probability = 1;
         choice.probabilityOfInterest = ofInterest == choice.id ? 1.0f : 0.0f;
-    } else {
-        filter(all);
-        double left = nextUniform();
-        const Candidate* chosen = &all.back();
-        for (const auto& c : all) {
-            left -= c.value;
-            if (left < 0) {
-                chosen = &c;
-                break;
-            }
-        }
-        choice.id = chosen->id;
-        choice.probability = chosen->value;
-        for (const auto& c : all)
-            if (c.id == ofInterest) choice.probabilityOfInterest = c.value;
+        return;
     }
+    filter(all);
+    double left = nextUniform();
+    const Candidate* chosen = &all.back();
+    for (const auto& c : all) {
+        left -= c.value;
+        if (left < 0) {
+            chosen = &c;
+            break;
+        }
+    }
+    choice.id = chosen->id;
+    choice.probability = chosen->value;
+    for (const auto& c : all)
+        if (c.id == ofInterest) choice.probabilityOfInterest = c.value;
+}
+
+Sampler::Choice Sampler::choose(std::span<const float> logits, std::int32_t ofInterest) {
+    auto all = candidates(logits);
+    Choice choice;
+    pick(choice, all, ofInterest);
     describe(choice, logits);
+    see(choice.id);
+    return choice;
+}
+
+TopRequest Sampler::enough() const {
+    TopRequest request{.limit = static_cast<std::int64_t>(m_vocabLimit)};
+    // A penalty may bring any token to the top, and only top-k bounds how far sampling looks.
+    const bool sampling = m_params.temperature > 0;
+    if (m_params.repetitionPenalty != 1 || (sampling && m_params.topK == 0)) return request;
+    const int k = std::max({1, m_alternatives, sampling ? m_params.topK : 1});
+    if (k <= kMaxTopLogits) request.k = k;
+    return request;
+}
+
+Sampler::Choice Sampler::choose(const TopRow& top, std::int32_t ofInterest) {
+    std::vector<Candidate> all;
+    for (std::size_t i = 0; i < top.ids.size(); ++i) all.push_back({top.values[i], top.ids[i]});
+    Choice choice;
+    pick(choice, all, ofInterest);
+    for (std::size_t i = 0; i < top.ids.size(); ++i) {
+        if (top.ids[i] == choice.id) choice.rawProbability = top.probability(i);
+        if (i < static_cast<std::size_t>(m_alternatives))
+            choice.alternatives.push_back({top.ids[i], top.probability(i)});
+    }
     see(choice.id);
     return choice;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/decode/generation.h"
+#include "engine/model/logits_reader.h"
 #include "engine/trace/step_trace.h"
 
 namespace gatescope {
@@ -32,6 +33,11 @@ class Sampler {
 
     /// Chooses from logits [vocab_size]. `ofInterest`: an id whose probability is wanted, or -1.
     Choice choose(std::span<const float> logits, std::int32_t ofInterest = -1);
+    /// The largest logits that make the same choice as the whole row; k is 0 where the parameters
+    /// need the whole row.
+    TopRequest enough() const;
+    /// Chooses from what enough() asked for.
+    Choice choose(const TopRow& top, std::int32_t ofInterest = -1);
 
   private:
     struct Candidate {
@@ -44,6 +50,8 @@ class Sampler {
     /// first.
     void filter(std::vector<Candidate>& all) const;
     double nextUniform();
+    /// Chooses among all candidates, best first or (greedy) in any order.
+    void pick(Choice& choice, std::vector<Candidate>& all, std::int32_t ofInterest);
     void describe(Choice& choice, std::span<const float> logits) const;
 
     SamplingParams m_params;

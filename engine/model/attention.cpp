@@ -36,14 +36,14 @@ void attend(Matrix out, ConstMatrix normed, const AttentionWeights& weights,
 
     auto keyValue = matrix(step.work.keyValue, step.count, shape.latentWidth());
     device.matmul(keyValue, normed, weights.kvA);
-    device.latentAppend(cache, step.first, keyValue, shape, weights.kvANorm.data(), kProjectionEps,
-                        step.cosSin);
+    device.latentAppend(cache, step.position, keyValue, shape, weights.kvANorm.data(),
+                        kProjectionEps, step.cosSin);
 
     auto heads = matrix(step.work.attention, step.count, shape.heads * shape.valueDim);
     if (step.path == AttentionPath::Absorbed) {
-        device.absorbedAttention(heads, query, weights.kvB, cache, step.first, shape);
+        device.absorbedAttention(heads, query, weights.kvB, cache, step.position, shape);
     } else {
-        device.expandedAttention(heads, query, weights.kvB, cache, step.first, shape);
+        device.expandedAttention(heads, query, weights.kvB, cache, step.position, shape);
     }
     device.matmul(out, heads, weights.o);
 }

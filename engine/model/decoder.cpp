@@ -2,7 +2,6 @@
 #include "engine/model/decoder.h"
 
 #include <algorithm>
-#include <cmath>
 #include <new>
 
 #include "engine/error.h"
@@ -11,25 +10,29 @@
 
 namespace gatescope {
 
-Decoder::Decoder(const WeightSource& source, Device& device, std::int64_t maxContext,
+Decoder::Decoder(const WeightSource& source, Device& device, const DecoderOptions& options,
                  const Progress& progress)
     : m_source(&source),
       m_device(&device),
       m_config(source.config()),
       m_routingShape(gatescope::routingShape(m_config)),
-      m_maxContext(maxContext > 0 ? std::min(maxContext, m_config.maxPositionEmbeddings)
-                                  : m_config.maxPositionEmbeddings),
-      m_weights(std::make_unique<DecoderWeights>(source, device, progress)),
+      m_maxContext(options.maxContext > 0
+                       ? std::min(options.maxContext, m_config.maxPositionEmbeddings)
+                       : m_config.maxPositionEmbeddings),
+      m_maxPass(device.preferredPass()),
+      m_hostExpertLayers(options.experts.hostLayers),
+      m_weights(std::make_unique<DecoderWeights>(source, device, options.experts, progress)),
       m_rope(m_config),
       m_layerParams(m_config, m_rope.softmaxScale()),
-      m_cache(device, m_config.numHiddenLayers, m_config.latentWidth()),
+      m_cache(device, m_config.numHiddenLayers,
+              {options.cacheType, m_config.kvLoraRank, m_config.qkRopeHeadDim}, m_maxContext),
       m_work(device),
       m_routing(device, m_config.nRoutedExperts, m_config.numExpertsPerTok),
-      m_ids(device),
-      m_cosSin(device),
+      m_inputs(device, m_config.qkRopeHeadDim),
       m_residual(device),
+      m_layerNormed(device),
       m_finalNormed(device),
-      m_deviceLogits(device) {
+      m_logits(device) {
     if (m_weights->mtp) m_mtp = std::make_unique<MtpModule>(*this);
 }
 
@@ -42,9 +45,12 @@ void Decoder::truncate(std::int64_t length, std::int64_t pairs) {
 }
 
 CacheUse Decoder::cacheUse() const {
-    const auto expandedPerLayer = m_config.numAttentionHeads *
-                                  (m_config.qkHeadDim() + m_config.vHeadDim) *
-                                  static_cast<std::int64_t>(sizeof(float));
+    // The same cache type, expanded: what a scale or padding adds is left out.
+    const auto valueBytes = m_cache.layout().type == CacheType::F32    ? 4
+                            : m_cache.layout().type == CacheType::BF16 ? 2
+                                                                       : 1;
+    const auto expandedPerLayer =
+        m_config.numAttentionHeads * (m_config.qkHeadDim() + m_config.vHeadDim) * valueBytes;
     CacheUse use;
     use.positions = m_cache.length();
     use.bytesPerPosition = m_cache.bytesPerPosition();
@@ -52,6 +58,7 @@ CacheUse Decoder::cacheUse() const {
     use.reserved = m_cache.reserved() * use.bytesPerPosition;
     use.expandedBytesPerPosition = expandedPerLayer * m_config.numHiddenLayers;
     use.maxPositions = m_maxContext;
+    use.dtype = name(m_cache.layout().type);
     if (m_mtp) {
         const auto& cache = m_mtp->cache();
         use.mtpPositions = cache.length();
@@ -63,61 +70,91 @@ CacheUse Decoder::cacheUse() const {
 }
 
 void Decoder::checkTokens(std::span<const std::int32_t> tokens) const {
-    if (tokens.empty() || static_cast<std::int64_t>(tokens.size()) > kMaxPass)
-        throw std::logic_error("a pass takes 1 to kMaxPass tokens");
+    if (tokens.empty() || static_cast<std::int64_t>(tokens.size()) > m_maxPass)
+        throw std::logic_error("a pass takes 1 to maxPass() tokens");
     for (const auto id : tokens)
         if (id < 0 || id >= m_config.vocabSize)
             throw Error(fmt::format("token {} is not in the model's vocabulary of {}", id,
                                     m_config.vocabSize));
 }
 
-StepContext Decoder::begin(std::span<const std::int32_t> tokens, std::int64_t first,
+StepContext Decoder::begin(std::span<const std::int32_t> tokens, const LatentCache& cache,
                            AttentionPath path) {
-    const auto count = static_cast<std::int64_t>(tokens.size());
-    const auto angles = static_cast<std::size_t>(count * m_config.qkRopeHeadDim);
-    m_hostCosSin.resize(angles);
-    m_rope.fill(m_hostCosSin.data(), first, count);
-    float* cosSin = m_cosSin.require(angles);
-    m_device->upload(cosSin, m_hostCosSin.data(), angles * sizeof(float));
-    m_device->upload(m_ids.require(tokens.size()), tokens.data(), tokens.size_bytes());
-    return {*m_device, m_work, path, first, count, cosSin};
+    m_inputs.upload(*m_device, m_rope, tokens, cache.length());
+    return {*m_device,
+            m_work,
+            path,
+            {cache.length(), m_inputs.first(), cache.stepCapacity()},
+            static_cast<std::int64_t>(tokens.size()),
+            m_inputs.cosSin()};
+}
+
+void Decoder::runStep(StepKey key, const StepContext& step, const ForwardOptions& options,
+                      const std::function<void()>& operations) {
+    const bool looksInside = options.observer && options.observer->wantsHidden();
+    if (looksInside || m_hostExpertLayers > 0) return operations();
+    key.tokens = step.count;
+    key.capacity = step.position.capacity;
+    key.logitRows = options.logits == LogitsOf::All ? step.count : options.logits == LogitsOf::Last;
+    key.topLogits = options.top.k;
+    key.topLimit = options.top.limit;
+    key.absorbed = step.path == AttentionPath::Absorbed;
+    m_device->runStep(key, operations);
+}
+
+void Decoder::checkStop(const ForwardOptions& options, const StepContext& step) const {
+    if (step.path == AttentionPath::Expanded) m_device->synchronize();
+    if (options.stop.stop_requested()) throw Cancelled();
 }
 
 void Decoder::forward(std::span<const std::int32_t> tokens, const ForwardOptions& options) {
     checkTokens(tokens);
+    if (options.stop.stop_requested()) throw Cancelled();
     const auto first = m_cache.length();
     const auto count = static_cast<std::int64_t>(tokens.size());
     if (first + count > m_maxContext)
         throw Error(fmt::format("the context of {} tokens is full", m_maxContext));
     reserveCache(first + count);
-    auto step = begin(tokens, first, options.path);
+    auto step = begin(tokens, m_cache, options.path);
     auto x = matrix(m_residual, count, m_config.hiddenSize);
-    m_device->embed(x, m_weights->embedding, m_ids.data());
-    showHidden(options.observer, 0, x);
-
-    const auto moeLayers = static_cast<int>(m_routingShape.layers.size());
-    m_routing.begin(moeLayers, count);
-    int slot = 0;
-    for (int i = 0; i < m_config.numHiddenLayers; ++i) {
-        if (options.stop.stop_requested()) throw Cancelled();
-        const auto& layer = m_weights->layers[static_cast<std::size_t>(i)];
-        const auto routing = layer.moe ? m_routing.slot(slot++) : Routing{};
-        decoderLayer(x, layer, m_layerParams, m_cache.view(i), routing, step);
-        showHidden(options.observer, i + 1, x);
-    }
     m_states = matrix(m_finalNormed, count, m_config.hiddenSize);
-    m_device->rmsNorm(m_states, x, m_weights->norm.data(), m_layerParams.rmsNormEps);
-    project(m_logits, m_states, m_weights->head, options.logits);
+    runStep({.owner = this}, step, options, [&] {
+        m_device->embed(x, m_weights->embedding, m_inputs.ids());
+        showHidden(options.observer, 0, x);
+        runLayers(x, options, step);
+        m_logits.project(m_states, m_weights->head, options.logits, options.top);
+    });
+    // A not-finite weight anywhere reaches the logits of the tokens that use it.
+    if (!m_logits.fetch(count, m_config.vocabSize, options.logits, options.top)) failNotFinite();
     m_cache.setLength(first + count);
     m_tokens.insert(m_tokens.end(), tokens.begin(), tokens.end());
 
     if (!options.observer) return;
     if (options.observer->wantsHidden()) {
-        m_device->synchronize();
-        options.observer->onNormed(m_states);
+        const auto normed = onHost(m_states);
+        options.observer->onNormed({normed.data(), m_states.rows, m_states.cols});
     }
-    if (options.observer->wantsRouting() && moeLayers > 0)
+    if (options.observer->wantsRouting() && !m_routingShape.layers.empty())
         m_routing.report(*options.observer, m_routingShape.layers);
+}
+
+void Decoder::runLayers(Matrix x, const ForwardOptions& options, StepContext& step) {
+    const auto& layers = m_weights->layers;
+    m_routing.begin(static_cast<int>(m_routingShape.layers.size()), step.count);
+    auto normed = matrix(m_layerNormed, x.rows, x.cols);
+    m_device->rmsNorm(normed, x, layers[0].inputNorm.data(), m_layerParams.rmsNormEps);
+    int slot = 0;
+    for (std::size_t i = 0; i < layers.size(); ++i) {
+        checkStop(options, step);
+        const bool last = i + 1 == layers.size();
+        const FollowingNorm following = last
+                                            ? FollowingNorm{m_weights->norm.data(), m_states}
+                                            : FollowingNorm{layers[i + 1].inputNorm.data(), normed};
+        const auto routing = layers[i].moe ? m_routing.slot(slot++) : Routing{};
+        decoderLayer(x, normed, layers[i], m_layerParams, m_cache.view(static_cast<int>(i)),
+                     routing, following, step);
+        showHidden(options.observer, static_cast<int>(i) + 1, x);
+    }
 }
 
 void Decoder::reserveCache(std::int64_t positions) {
@@ -130,26 +167,16 @@ void Decoder::reserveCache(std::int64_t positions) {
     }
 }
 
-void Decoder::project(std::vector<float>& out, ConstMatrix normed, const Weight& head,
-                      LogitsOf which) {
-    out.clear();
-    if (which == LogitsOf::None) return;
-    const auto rows = which == LogitsOf::All ? normed.rows : 1;
-    auto logits = matrix(m_deviceLogits, rows, m_config.vocabSize);
-    m_device->matmul(logits, normed.slice(normed.rows - rows, rows), head);
-    out.resize(static_cast<std::size_t>(rows * m_config.vocabSize));
+std::vector<float> Decoder::onHost(ConstMatrix values) const {
+    std::vector<float> host(static_cast<std::size_t>(values.rows * values.cols));
     m_device->synchronize();
-    m_device->download(out.data(), logits.data, out.size() * sizeof(float));
-    // A not-finite weight anywhere reaches the logits of the tokens that use it.
-    if (!std::all_of(out.begin(), out.end(), [](float v) { return std::isfinite(v); }))
-        failNotFinite();
+    m_device->download(host.data(), values.data, host.size() * sizeof(float));
+    return host;
 }
 
 void Decoder::showHidden(ForwardObserver* observer, int index, ConstMatrix hidden) {
     if (!observer || !observer->wantsHidden()) return;
-    std::vector<float> host(static_cast<std::size_t>(hidden.rows * hidden.cols));
-    m_device->synchronize();
-    m_device->download(host.data(), hidden.data, host.size() * sizeof(float));
+    const auto host = onHost(hidden);
     observer->onHidden(index, {host.data(), hidden.rows, hidden.cols});
 }
 
@@ -158,11 +185,6 @@ void Decoder::failNotFinite() const {
     throw Error(fmt::format(
         "{}: a forward pass overflowed: the logits are not finite although every weight is",
         m_source->describe()));
-}
-
-std::span<const float> Decoder::logits(std::int64_t row) const {
-    return std::span(m_logits).subspan(static_cast<std::size_t>(row * m_config.vocabSize),
-                                       static_cast<std::size_t>(m_config.vocabSize));
 }
 
 }  // namespace gatescope

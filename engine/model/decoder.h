@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <stop_token>
@@ -9,10 +10,13 @@
 
 #include "engine/model/decoder_layer.h"
 #include "engine/model/decoder_weights.h"
+#include "engine/model/expert_placement.h"
 #include "engine/model/forward_observer.h"
 #include "engine/model/latent_cache.h"
+#include "engine/model/logits_reader.h"
 #include "engine/model/rope.h"
 #include "engine/model/step_context.h"
+#include "engine/model/step_inputs.h"
 #include "engine/model/step_routing.h"
 #include "engine/trace/step_trace.h"
 
@@ -20,25 +24,26 @@ namespace gatescope {
 
 class MtpModule;
 
-/// Which positions of a pass need logits.
-enum class LogitsOf : std::uint8_t { None, Last, All };
-
 struct ForwardOptions {
     AttentionPath path = AttentionPath::Expanded;
     LogitsOf logits = LogitsOf::Last;
+    TopRequest top{};
     ForwardObserver* observer = nullptr;  ///< may be null
-    std::stop_token stop;                 ///< looked at before every layer
+    std::stop_token stop{};               ///< looked at before every layer
+};
+
+struct DecoderOptions {
+    std::int64_t maxContext = 0;  ///< 0: max_position_embeddings
+    CacheType cacheType = CacheType::F32;
+    ExpertPlacement experts{};
 };
 
 /// The whole decoder of the DeepSeek-V2/V3 family over a Device, with its latent cache. One thread
 /// at a time.
 class Decoder {
   public:
-    /// The longest pass; longer prompts are computed in several.
-    static constexpr std::int64_t kMaxPass = 512;
-
-    /// `source` must outlive the decoder. maxContext 0: max_position_embeddings.
-    Decoder(const WeightSource& source, Device& device, std::int64_t maxContext = 0,
+    /// `source` and devices must outlive the decoder.
+    Decoder(const WeightSource& source, Device& device, const DecoderOptions& options = {},
             const Progress& progress = {});
     ~Decoder();
 
@@ -51,6 +56,10 @@ class Decoder {
     /// Positions in the cache; the next pass begins there.
     std::int64_t length() const { return m_cache.length(); }
     std::int64_t maxContext() const { return m_maxContext; }
+    /// The longest pass; longer prompts are computed in several.
+    std::int64_t maxPass() const { return m_maxPass; }
+    /// MoE layers whose routed experts run on the host.
+    int hostExpertLayers() const { return m_hostExpertLayers; }
     const LatentCache& cache() const { return m_cache; }
     /// The tokens the cache stands for, [length()].
     std::span<const std::int32_t> tokens() const { return m_tokens; }
@@ -61,13 +70,15 @@ class Decoder {
     void truncate(std::int64_t length) { truncate(length, length - 1); }
     CacheUse cacheUse() const;
 
-    /// Appends tokens (at most kMaxPass). Throws Error (token out of range, context full, a value
+    /// Appends tokens (at most maxPass()). Throws Error (token out of range, context full, a value
     /// that is not finite) or Cancelled; the cache then ends where it ended before.
     void forward(std::span<const std::int32_t> tokens, const ForwardOptions& options);
 
     /// Logits of the last pass, [rows, vocab_size] in host memory; rows: 0, 1 or T by LogitsOf.
-    std::span<const float> logits() const { return m_logits; }
-    std::span<const float> logits(std::int64_t row) const;
+    std::span<const float> logits() const { return m_logits.whole(); }
+    std::span<const float> logits(std::int64_t row) const { return m_logits.row(row); }
+    /// The largest of them, where ForwardOptions::top asked for those instead.
+    TopRow top(std::int64_t row) const { return m_logits.top(row); }
     /// Hidden states after the final norm of the last pass, [T, h] in device memory.
     ConstMatrix states() const { return m_states; }
 
@@ -79,10 +90,16 @@ class Decoder {
 
     void checkTokens(std::span<const std::int32_t> tokens) const;
     void reserveCache(std::int64_t positions);
-    /// Uploads ids and rotation angles for tokens at [first, ...).
-    StepContext begin(std::span<const std::int32_t> tokens, std::int64_t first, AttentionPath path);
-    /// Logits of the last row or all rows of `normed` through `head`, into `out` on the host.
-    void project(std::vector<float>& out, ConstMatrix normed, const Weight& head, LogitsOf which);
+    /// What differs from pass to pass, uploaded for tokens at [first, ...).
+    StepContext begin(std::span<const std::int32_t> tokens, const LatentCache& cache,
+                      AttentionPath path);
+    /// Runs a pass, recorded by the device where nothing keeps the host busy in between.
+    void runStep(StepKey key, const StepContext& step, const ForwardOptions& options,
+                 const std::function<void()>& operations);
+    /// Between layers: a long pass is not issued ahead of the device, so that a stop acts soon.
+    void checkStop(const ForwardOptions& options, const StepContext& step) const;
+    void runLayers(Matrix x, const ForwardOptions& options, StepContext& step);
+    std::vector<float> onHost(ConstMatrix values) const;
     /// Shows rows in device memory to the observer.
     void showHidden(ForwardObserver* observer, int index, ConstMatrix hidden);
     [[noreturn]] void failNotFinite() const;
@@ -92,20 +109,20 @@ class Decoder {
     ModelConfig m_config;
     RoutingShape m_routingShape;
     std::int64_t m_maxContext;
+    std::int64_t m_maxPass;
+    int m_hostExpertLayers;
     std::unique_ptr<DecoderWeights> m_weights;
     Rope m_rope;
     LayerParams m_layerParams;
     LatentCache m_cache;
     Workspace m_work;
     StepRouting m_routing;
-    DeviceBuffer<std::int32_t> m_ids;
-    DeviceBuffer<float> m_cosSin;
+    StepInputs m_inputs;
     DeviceBuffer<float> m_residual;     ///< [T, h]
+    DeviceBuffer<float> m_layerNormed;  ///< [T, h] input of the running layer
     DeviceBuffer<float> m_finalNormed;  ///< [T, h]
-    DeviceBuffer<float> m_deviceLogits;
+    LogitsReader m_logits;
     std::vector<std::int32_t> m_tokens;
-    std::vector<float> m_hostCosSin;
-    std::vector<float> m_logits;
     Matrix m_states;
     std::unique_ptr<MtpModule> m_mtp;
 };

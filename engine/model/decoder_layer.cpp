@@ -12,23 +12,20 @@ LayerParams::LayerParams(const ModelConfig& config, double softmaxScale)
       route(routeParams(config)),
       rmsNormEps(static_cast<float>(config.rmsNormEps)) {}
 
-void decoderLayer(Matrix x, const LayerWeights& weights, const LayerParams& params,
-                  LatentCacheView cache, Routing routing, StepContext& step) {
+void decoderLayer(Matrix x, ConstMatrix normed, const LayerWeights& weights,
+                  const LayerParams& params, LatentCacheView cache, const Routing& routing,
+                  const FollowingNorm& following, StepContext& step) {
     auto& device = step.device;
-    auto normed = matrix(step.work.normed, x.rows, x.cols);
     auto block = matrix(step.work.block, x.rows, x.cols);
-
-    device.rmsNorm(normed, x, weights.inputNorm.data(), params.rmsNormEps);
     attend(block, normed, weights.attention, params.attention, cache, step);
-    device.add(x, block);
-
-    device.rmsNorm(normed, x, weights.postAttentionNorm.data(), params.rmsNormEps);
+    auto middle = matrix(step.work.normed, x.rows, x.cols);
+    device.addRmsNorm(middle, x, block, weights.postAttentionNorm.data(), params.rmsNormEps);
     if (weights.moe) {
-        mixtureOfExperts(block, normed, *weights.moe, params.route, routing, step);
+        mixtureOfExperts(block, middle, *weights.moe, params.route, routing, step);
     } else {
-        denseMlp(block, normed, weights.mlp, step);
+        denseMlp(block, middle, weights.mlp, step);
     }
-    device.add(x, block);
+    device.addRmsNorm(following.out, x, block, following.weight, params.rmsNormEps);
 }
 
 }  // namespace gatescope

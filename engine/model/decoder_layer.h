@@ -16,9 +16,17 @@ struct LayerParams {
     LayerParams(const ModelConfig& config, double softmaxScale);
 };
 
-/// One pre-norm decoder layer in place: x += attn(norm(x)); x += ffn(norm(x)). x [T, h]. `routing`
-/// is filled by MoE layers and ignored by dense ones.
-void decoderLayer(Matrix x, const LayerWeights& weights, const LayerParams& params,
-                  LatentCacheView cache, Routing routing, StepContext& step);
+/// The norm after a layer: the next layer's input norm, or the model's final norm.
+struct FollowingNorm {
+    const float* weight;  ///< [h]
+    Matrix out;           ///< [T, h]
+};
+
+/// One pre-norm decoder layer in place: x += attn(normed); x += ffn(norm(x)). x [T, h] and
+/// normed [T, h] = input norm of x. Ends with the norm that follows, because adding and norming in
+/// one operation reads x once. `routing` is filled by MoE layers and ignored by dense ones.
+void decoderLayer(Matrix x, ConstMatrix normed, const LayerWeights& weights,
+                  const LayerParams& params, LatentCacheView cache, const Routing& routing,
+                  const FollowingNorm& following, StepContext& step);
 
 }  // namespace gatescope

@@ -11,10 +11,17 @@ namespace {
 // Binds tensors and places them on the device.
 class Placer {
   public:
-    Placer(WeightBinder& binder, const ModelConfig& config, Device& device)
-        : m_binder(binder), m_config(config), m_device(device) {}
+    Placer(WeightBinder& binder, const WeightSource& source, Device& device,
+           const ExpertPlacement& placement, const Progress& progress)
+        : m_binder(binder),
+          m_source(source),
+          m_config(source.config()),
+          m_device(device),
+          m_placement(placement),
+          m_progress(progress),
+          m_total(progress ? modelBytes(source).total() : 0) {}
 
-    Weight matrix(const TensorSpec& spec) { return m_device.place(m_binder.matrix(spec)); }
+    Weight matrix(const TensorSpec& spec) { return matrix(spec, m_device); }
     /// The fallback stands in for an optional duplicate the file lacks.
     Weight matrixOr(const TensorSpec& spec, const Weight& fallback) {
         return m_binder.has(spec) ? matrix(spec) : fallback;
@@ -23,7 +30,7 @@ class Placer {
     DeviceVector vector(const std::optional<TensorSpec>& spec) {
         return {m_device, spec ? m_binder.vector(*spec) : std::vector<float>{}};
     }
-    MlpWeights mlp(const MlpTensors& t) { return {matrix(t.gate), matrix(t.up), matrix(t.down)}; }
+    MlpWeights mlp(const MlpTensors& t) { return mlp(t, m_device); }
 
     AttentionWeights attention(const AttentionTensors& t) {
         return {.qA = t.queryA ? matrix(*t.queryA) : Weight{},
@@ -42,13 +49,17 @@ class Placer {
                                                            .gate = {},
                                                            .up = {},
                                                            .down = {},
+                                                           .table = DeviceBuffer<Weight>(m_device),
                                                            .shared = {}});
+        const bool onHost = m_placement.keepsOnHost(m_config, layer);
+        moe->expertDevice = onHost ? m_placement.host : &m_device;
         for (int e = 0; e < m_config.nRoutedExperts; ++e) {
-            const auto expert = mlp(expertTensors(m_config, layer, e));
+            const auto expert = mlp(expertTensors(m_config, layer, e), *moe->expertDevice);
             moe->gate.push_back(expert.gate);
             moe->up.push_back(expert.up);
             moe->down.push_back(expert.down);
         }
+        if (!onHost) uploadTable(*moe);
         if (m_config.nSharedExperts > 0) moe->shared = mlp(sharedExpertTensors(m_config, layer));
         return moe;
     }
@@ -76,27 +87,47 @@ class Placer {
     }
 
   private:
+    Weight matrix(const TensorSpec& spec, Device& device) {
+        if (m_progress && !m_progress("loading weights", m_done, m_total)) throw Cancelled();
+        m_done += tensorBytes(m_source, spec);
+        if (const auto fill = m_source.randomFill(spec.name, spec.rows, spec.cols))
+            return device.random(*fill);
+        return device.place(m_binder.matrix(spec));
+    }
+    MlpWeights mlp(const MlpTensors& t, Device& device) {
+        return {matrix(t.gate, device), matrix(t.up, device), matrix(t.down, device)};
+    }
+    void uploadTable(MoeWeights& moe) {
+        std::vector<Weight> all;
+        for (const auto* part : {&moe.gate, &moe.up, &moe.down})
+            all.insert(all.end(), part->begin(), part->end());
+        m_device.upload(moe.table.require(all.size()), all.data(), all.size() * sizeof(Weight));
+    }
+
     WeightBinder& m_binder;
+    const WeightSource& m_source;
     const ModelConfig& m_config;
     Device& m_device;
+    const ExpertPlacement& m_placement;
+    const Progress& m_progress;
+    std::uint64_t m_total;
+    std::uint64_t m_done = 0;
 };
 
 }  // namespace
 
-DecoderWeights::DecoderWeights(const WeightSource& source, Device& device, const Progress& progress)
-    : binder(source),
-      embedding(device.place(binder.matrix(embeddingTensor(source.config())))),
-      head(device.place(binder.matrix(headTensor(source.config())))),
-      norm(device, binder.vector(finalNormTensor(source.config()))) {
+DecoderWeights::DecoderWeights(const WeightSource& source, Device& device,
+                               const ExpertPlacement& placement, const Progress& progress)
+    : binder(source), norm(device, binder.vector(finalNormTensor(source.config()))) {
     const auto& config = source.config();
-    Placer placer(binder, config, device);
-    const auto total = static_cast<std::uint64_t>(tensorLayers(config));
-    for (int i = 0; i < config.numHiddenLayers; ++i) {
-        if (progress && !progress("checking weights", layers.size(), total)) throw Cancelled();
+    Placer placer(binder, source, device, placement, progress);
+    embedding = placer.matrix(embeddingTensor(config));
+    // Tied weights are one matrix in two roles.
+    const auto headSpec = headTensor(config);
+    head = headSpec.name == embeddingTensor(config).name ? embedding : placer.matrix(headSpec);
+    for (int i = 0; i < config.numHiddenLayers; ++i)
         layers.push_back(placer.layer(i, config.isMoeLayer(i)));
-    }
     if (config.hasMtp()) mtp = placer.mtp(*this);
-    if (progress && !progress("checking weights", total, total)) throw Cancelled();
 }
 
 const std::vector<float>& DecoderWeights::routerBias(int layer) const {

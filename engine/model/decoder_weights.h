@@ -6,6 +6,7 @@
 
 #include "engine/checkpoint/weight_binding.h"
 #include "engine/checkpoint/weight_source.h"
+#include "engine/model/expert_placement.h"
 #include "engine/progress.h"
 #include "kernels/device.h"
 #include "kernels/device_buffer.h"
@@ -50,7 +51,13 @@ struct MoeWeights {
     Weight router;                       ///< [E, h]
     DeviceVector bias;                   ///< [E] e_score_correction_bias; empty without one
     std::vector<Weight> gate, up, down;  ///< per routed expert
+    /// Where the routed experts are and run: the decoder's device, or the host's where they do not
+    /// fit.
+    Device* expertDevice = nullptr;
+    DeviceBuffer<Weight> table;  ///< [3 E], see ExpertWeights::table
     MlpWeights shared;  ///< one MLP of width n_shared_experts * moe_intermediate_size, or empty
+
+    ExpertWeights experts() const { return {gate, up, down, table.data()}; }
 };
 
 struct LayerWeights {
@@ -75,7 +82,8 @@ struct MtpWeights {
 /// into the source (the mapped files), which must outlive them; only norms and biases are copied.
 struct DecoderWeights {
     /// Throws Error naming file, tensor, expected and found; Cancelled when progress says so.
-    DecoderWeights(const WeightSource& source, Device& device, const Progress& progress = {});
+    DecoderWeights(const WeightSource& source, Device& device,
+                   const ExpertPlacement& placement = {}, const Progress& progress = {});
 
     WeightBinder binder;  ///< owns the few scales that had to be copied to be aligned
     Weight embedding;     ///< [V, h]

@@ -1,32 +1,90 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/model/latent_cache.h"
 
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "kernels/dtype.h"
+
 namespace gatescope {
 
-LatentCache::LatentCache(Device& device, int layers, std::int64_t width)
-    : m_device(&device), m_width(width), m_layers(static_cast<std::size_t>(layers)) {}
+namespace {
 
-std::int64_t LatentCache::reserved() const {
-    // The last layer grows last, so what it has all layers have.
-    if (m_layers.empty()) return 0;
-    return static_cast<std::int64_t>(m_layers.back().blocks.size()) * kBlockPositions;
+// A stored row as float32, by the definitions of latent_layout.h.
+std::vector<float> expand(const std::vector<std::byte>& row, const LatentLayout& layout) {
+    std::vector<float> values(static_cast<std::size_t>(layout.width()));
+    if (layout.type == CacheType::F32) {
+        std::memcpy(values.data(), row.data(), values.size() * sizeof(float));
+        return values;
+    }
+    const auto bf16At = [&row](std::int64_t offset, std::int64_t i) {
+        std::uint16_t bits = 0;
+        std::memcpy(&bits, row.data() + offset + i * 2, sizeof(bits));
+        return bf16ToFloat(bits);
+    };
+    const auto latentAt = [&](std::int64_t i) {
+        if (layout.type == CacheType::BF16) return bf16At(0, i);
+        float scale = 0;
+        std::memcpy(&scale, row.data() + layout.scaleOffset() + i / LatentLayout::kScaleBlock * 4,
+                    sizeof(scale));
+        return f8e4m3ToFloat(static_cast<std::uint8_t>(row[static_cast<std::size_t>(i)])) * scale;
+    };
+    for (std::int64_t i = 0; i < layout.width(); ++i) {
+        const auto rope = i - layout.latentDim;
+        values[static_cast<std::size_t>(i)] =
+            rope < 0 ? latentAt(i) : bf16At(layout.ropeOffset(), rope);
+    }
+    return values;
+}
+
+}  // namespace
+
+LatentCache::LatentCache(Device& device, int layers, const LatentLayout& layout,
+                         std::int64_t maxPositions)
+    : m_device(&device),
+      m_layers(layers),
+      m_layout(layout),
+      m_maxBlocks((maxPositions + kBlockPositions - 1) / kBlockPositions),
+      m_hostTable(static_cast<std::size_t>(layers * m_maxBlocks)),
+      m_table(device) {
+    m_table.require(m_hostTable.size());
 }
 
 void LatentCache::reserve(std::int64_t positions) {
     const auto blocks =
         static_cast<std::size_t>((positions + kBlockPositions - 1) / kBlockPositions);
-    for (auto& layer : m_layers) {
-        while (layer.blocks.size() < blocks) {
-            DeviceBuffer<float> block(*m_device);
-            block.require(static_cast<std::size_t>(kBlockPositions * m_width));
-            layer.pointers.push_back(block.data());
-            layer.blocks.push_back(std::move(block));
-        }
+    const auto before = m_blocks.size();
+    while (m_blocks.size() < blocks) {
+        DeviceBuffer<std::byte> block(*m_device);
+        std::byte* memory = block.require(static_cast<std::size_t>(m_layers * blockBytes()));
+        for (std::int64_t layer = 0; layer < m_layers; ++layer)
+            m_hostTable[static_cast<std::size_t>(layer * m_maxBlocks) + m_blocks.size()] =
+                memory + layer * blockBytes();
+        m_blocks.push_back(std::move(block));
     }
+    if (m_blocks.size() > before)
+        m_device->upload(m_table.data(), m_hostTable.data(),
+                         m_hostTable.size() * sizeof(std::byte*));
 }
 
 LatentCacheView LatentCache::view(int layer) const {
-    return {m_layers[static_cast<std::size_t>(layer)].pointers.data(), kBlockPositions, m_width};
+    return {m_table.data() + layer * m_maxBlocks, kBlockPositions, m_layout};
+}
+
+std::int64_t LatentCache::stepCapacity() const {
+    const auto blocks = std::bit_ceil(std::max<std::size_t>(1, m_blocks.size()));
+    return std::min(static_cast<std::int64_t>(blocks), m_maxBlocks) * kBlockPositions;
+}
+
+std::vector<float> LatentCache::read(int layer, std::int64_t position) const {
+    const std::byte* block =
+        m_hostTable[static_cast<std::size_t>(layer * m_maxBlocks + position / kBlockPositions)];
+    std::vector<std::byte> row(static_cast<std::size_t>(m_layout.rowBytes()));
+    m_device->synchronize();
+    m_device->download(row.data(), block + position % kBlockPositions * m_layout.rowBytes(),
+                       row.size());
+    return expand(row, m_layout);
 }
 
 }  // namespace gatescope

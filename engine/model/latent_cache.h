@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "kernels/device.h"
@@ -11,40 +10,47 @@
 namespace gatescope {
 
 /// The latent KV cache of some layers: per layer and position kv_lora_rank + qk_rope_head_dim
-/// float32 values (normalised c_kv, rotated k_pe). Grows in blocks of kBlockPositions and never
-/// moves what it holds.
+/// values (normalised c_kv, rotated k_pe) in the layout's type. Grows in blocks of kBlockPositions
+/// and never moves what it holds.
 class LatentCache {
   public:
     static constexpr int kBlockPositions = 256;
 
-    LatentCache(Device& device, int layers, std::int64_t width);
+    /// No more than `maxPositions` will be asked for.
+    LatentCache(Device& device, int layers, const LatentLayout& layout, std::int64_t maxPositions);
 
-    int layers() const { return static_cast<int>(m_layers.size()); }
-    std::int64_t width() const { return m_width; }
+    int layers() const { return m_layers; }
+    const LatentLayout& layout() const { return m_layout; }
     /// Positions that hold a token.
     std::int64_t length() const { return m_length; }
     /// Positions there is memory for.
-    std::int64_t reserved() const;
+    std::int64_t reserved() const {
+        return static_cast<std::int64_t>(m_blocks.size()) * kBlockPositions;
+    }
 
     /// Memory for `positions` in all; throws std::bad_alloc, the content then stays as it was.
     void reserve(std::int64_t positions);
     void setLength(std::int64_t length) { m_length = length; }
     LatentCacheView view(int layer) const;
+    /// Positions a recorded step may assume: a power of two of blocks, so that it changes rarely.
+    std::int64_t stepCapacity() const;
 
-    std::int64_t bytesPerPosition() const {
-        return layers() * m_width * static_cast<std::int64_t>(sizeof(float));
-    }
+    /// One row as float32 [kv_lora_rank + qk_rope_head_dim], waiting for the device.
+    std::vector<float> read(int layer, std::int64_t position) const;
+
+    std::int64_t bytesPerPosition() const { return m_layers * m_layout.rowBytes(); }
 
   private:
-    struct Layer {
-        std::vector<DeviceBuffer<float>> blocks;
-        std::vector<float*> pointers;  ///< of the blocks
-    };
+    std::int64_t blockBytes() const { return kBlockPositions * m_layout.rowBytes(); }
 
     Device* m_device;
-    std::int64_t m_width;
+    int m_layers;
+    LatentLayout m_layout;
+    std::int64_t m_maxBlocks;
     std::int64_t m_length = 0;
-    std::vector<Layer> m_layers;
+    std::vector<DeviceBuffer<std::byte>> m_blocks;  ///< each [layers, kBlockPositions] rows
+    std::vector<std::byte*> m_hostTable;            ///< [layers, maxBlocks]
+    DeviceBuffer<std::byte*> m_table;               ///< the same in device memory
 };
 
 }  // namespace gatescope

@@ -7,7 +7,7 @@
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/error.h"
 #include "engine/model/decoder.h"
-#include "engine/model/make_device.h"
+#include "engine/model/placed_model.h"
 
 namespace gatescope {
 
@@ -26,8 +26,9 @@ struct LoadedModel::Impl {
         : checkpoint(dir, progress),
           fingerprint(checkpoint.fingerprint()),
           configJson(readWhole(checkpoint.dir() / "config.json")),
-          device(makeDevice(options.device, options.threads)),
-          decoder(checkpoint, *device, options.maxContext, progress) {
+          device(makeDevice(options.device)),
+          placed(placeModel(checkpoint, *device, options)),
+          decoder(checkpoint, *device, placed.options, progress) {
         if (!std::filesystem::exists(checkpoint.dir() / "tokenizer.json")) return;
         tokenizer.emplace(checkpoint.dir());
         chatFormat.emplace(ChatFormat::detect(*tokenizer, checkpoint.config()));
@@ -37,6 +38,7 @@ struct LoadedModel::Impl {
     std::string fingerprint;
     std::string configJson;
     std::unique_ptr<Device> device;
+    PlacedModel placed;
     Decoder decoder;
     std::optional<Tokenizer> tokenizer;
     std::optional<ChatFormat> chatFormat;
@@ -101,7 +103,10 @@ Device& LoadedModel::device() {
     return *m_impl->device;
 }
 std::string LoadedModel::deviceName() const {
-    return m_impl->device->describe();
+    return describePlacement(m_impl->decoder);
+}
+std::string LoadedModel::precisionName() const {
+    return gatescope::name(m_impl->device->precision());
 }
 std::uint64_t LoadedModel::weightBytes() const {
     return m_impl->checkpoint.weightBytes();

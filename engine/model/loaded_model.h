@@ -3,9 +3,11 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "engine/checkpoint/model_config.h"
+#include "engine/model/make_device.h"
 #include "engine/progress.h"
 #include "engine/text/chat_format.h"
 #include "engine/text/tokenizer.h"
@@ -17,9 +19,12 @@ class Decoder;
 class Device;
 
 struct LoadOptions {
-    std::string device = "cpu";
-    int threads = 0;     ///< 0: one per core
-    int maxContext = 0;  ///< 0: max_position_embeddings
+    DeviceOptions device;
+    int maxContext = 0;                  ///< 0: max_position_embeddings
+    std::optional<CacheType> cacheType;  ///< nothing: the device's default
+    /// MoE layers whose routed experts stay in host memory and run on the cpu; nothing: as few as
+    /// the device's memory allows.
+    std::optional<int> expertsOnCpu;
 };
 
 /// A model ready to run: checkpoint, tokenizer, chat format, device and decoder. One thread at a
@@ -45,7 +50,9 @@ class LoadedModel {
     const std::vector<float>& routerBias(int layer) const;
     Decoder& decoder();
     Device& device();
-    std::string deviceName() const;  ///< "cpu, 2 threads, AVX3"
+    /// "cpu, 2 threads, AVX3", and where experts run if that is elsewhere.
+    std::string deviceName() const;
+    std::string precisionName() const;  ///< "exact" or "fast"
     std::uint64_t weightBytes() const;
 
   private:

@@ -7,52 +7,59 @@ namespace gatescope {
 
 MtpModule::MtpModule(Decoder& decoder)
     : m_decoder(decoder),
-      m_cache(decoder.device(), 1, decoder.config().latentWidth()),
+      m_cache(decoder.device(), 1, decoder.cache().layout(), decoder.maxContext()),
       m_routing(decoder.device(), decoder.config().nRoutedExperts,
                 decoder.config().numExpertsPerTok),
       m_joined(decoder.device()),
       m_residual(decoder.device()),
-      m_normed(decoder.device()) {}
+      m_layerNormed(decoder.device()),
+      m_normed(decoder.device()),
+      m_logits(decoder.device()) {}
 
 void MtpModule::forward(ConstMatrix states, std::span<const std::int32_t> nextTokens,
                         const ForwardOptions& options) {
     m_decoder.checkTokens(nextTokens);
     if (options.stop.stop_requested()) throw Cancelled();
-    auto& device = m_decoder.device();
     const auto& weights = *m_decoder.weights().mtp;
-    const auto eps = m_decoder.m_layerParams.rmsNormEps;
-    const auto h = m_decoder.config().hiddenSize;
+    const auto& config = m_decoder.config();
     const auto first = m_cache.length();
     const auto count = static_cast<std::int64_t>(nextTokens.size());
     reserve(first + count);
     // Rotary attention sees differences of positions only, so pair t may stand at position t.
-    auto step = m_decoder.begin(nextTokens, first, options.path);
-
-    // The released eh_proj takes the embedding's half first, the reverse of the report's equation.
-    auto joined = matrix(m_joined, count, 2 * h);
-    auto embedding = joined.columns(0, h);
-    device.embed(embedding, weights.embedding, m_decoder.m_ids.data());
-    device.rmsNorm(embedding, embedding, weights.embeddingNorm.data(), eps);
-    device.rmsNorm(joined.columns(h, h), states, weights.hiddenNorm.data(), eps);
-    auto x = matrix(m_residual, count, h);
-    device.matmul(x, joined, weights.project);
-
-    m_routing.begin(1, count);
-    decoderLayer(x, weights.layer, m_decoder.m_layerParams, m_cache.view(0), m_routing.slot(0),
-                 step);
-    const int layer = m_decoder.config().mtpLayer();
+    auto step = m_decoder.begin(nextTokens, m_cache, options.path);
+    auto x = matrix(m_residual, count, config.hiddenSize);
+    m_decoder.runStep({.owner = this, .input = states.data}, step, options, [&] {
+        runLayer(x, states, step);
+        m_logits.project(matrix(m_normed, count, config.hiddenSize), weights.head, options.logits,
+                         options.top);
+    });
+    const int layer = config.mtpLayer();
     m_decoder.showHidden(options.observer, layer + 1, x);
-    auto normed = matrix(m_normed, count, h);
-    device.rmsNorm(normed, x, weights.headNorm.data(), eps);
-    m_decoder.project(m_logits, normed, weights.head, options.logits);
+    if (!m_logits.fetch(count, config.vocabSize, options.logits, options.top))
+        m_decoder.failNotFinite();
     m_cache.setLength(first + count);
     if (options.observer && options.observer->wantsRouting() && weights.layer.moe)
         m_routing.report(*options.observer, {&layer, 1});
 }
 
-std::span<const float> MtpModule::logits(std::int64_t row) const {
-    const auto vocab = static_cast<std::size_t>(m_decoder.config().vocabSize);
-    return std::span(m_logits).subspan(static_cast<std::size_t>(row) * vocab, vocab);
+void MtpModule::runLayer(Matrix x, ConstMatrix states, StepContext& step) {
+    auto& device = m_decoder.device();
+    const auto& weights = *m_decoder.weights().mtp;
+    const auto eps = m_decoder.m_layerParams.rmsNormEps;
+    // The released eh_proj takes the embedding's half first, the reverse of the report's equation.
+    auto joined = matrix(m_joined, x.rows, 2 * x.cols);
+    auto embedding = joined.columns(0, x.cols);
+    device.embed(embedding, weights.embedding, m_decoder.m_inputs.ids());
+    device.rmsNorm(embedding, embedding, weights.embeddingNorm.data(), eps);
+    device.rmsNorm(joined.columns(x.cols, x.cols), states, weights.hiddenNorm.data(), eps);
+    device.matmul(x, joined, weights.project);
+
+    m_routing.begin(1, x.rows);
+    auto normed = matrix(m_layerNormed, x.rows, x.cols);
+    device.rmsNorm(normed, x, weights.layer.inputNorm.data(), eps);
+    decoderLayer(x, normed, weights.layer, m_decoder.m_layerParams, m_cache.view(0),
+                 m_routing.slot(0), {weights.headNorm.data(), matrix(m_normed, x.rows, x.cols)},
+                 step);
 }
 
 }  // namespace gatescope

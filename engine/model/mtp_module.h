@@ -29,17 +29,22 @@ class MtpModule {
                  const ForwardOptions& options);
 
     /// Logits of the last pass, [rows, vocab_size] in host memory.
-    std::span<const float> logits() const { return m_logits; }
-    std::span<const float> logits(std::int64_t row) const;
+    std::span<const float> logits() const { return m_logits.whole(); }
+    std::span<const float> logits(std::int64_t row) const { return m_logits.row(row); }
+    TopRow top(std::int64_t row) const { return m_logits.top(row); }
 
   private:
+    /// x [T, h] becomes the output of the block, m_normed its norm.
+    void runLayer(Matrix x, ConstMatrix states, StepContext& step);
+
     Decoder& m_decoder;
     LatentCache m_cache;
     StepRouting m_routing;
     DeviceBuffer<float> m_joined;  ///< [T, 2h]: normed embedding, normed state
     DeviceBuffer<float> m_residual;
+    DeviceBuffer<float> m_layerNormed;
     DeviceBuffer<float> m_normed;
-    std::vector<float> m_logits;
+    LogitsReader m_logits;
 };
 
 }  // namespace gatescope

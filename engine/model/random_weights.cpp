@@ -2,11 +2,9 @@
 #include "engine/model/random_weights.h"
 
 #include <algorithm>
-#include <array>
-#include <bit>
 #include <cmath>
 #include <cstring>
-#include <numbers>
+#include <random>
 
 #include "engine/checkpoint/tensor_schema.h"
 #include "engine/error.h"
@@ -110,86 +108,8 @@ ModelConfig mini2b() {
     return c;
 }
 
-// Values drawn once and then picked at random: drawing 10^9 normal numbers would take a minute.
-constexpr std::size_t kTable = 4096;
-
-std::array<float, kTable> normalTable(std::uint64_t seed) {
-    std::array<float, kTable> table{};
-    std::uint64_t state = seed;
-    const auto uniform = [&] {
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        return (static_cast<double>(state >> 11) + 0.5) * 0x1p-53;
-    };
-    for (auto& v : table)  // Box-Muller
-        v = static_cast<float>(std::sqrt(-2 * std::log(uniform())) *
-                               std::cos(2 * std::numbers::pi * uniform()));
-    return table;
-}
-
-// Nearest e4m3 value; |x| <= 448.
-std::uint8_t floatToF8(float x) {
-    int best = 0;
-    for (int bits = 0; bits < 0x7F; ++bits)
-        if (std::abs(f8e4m3ToFloat(static_cast<std::uint8_t>(bits)) - std::abs(x)) <
-            std::abs(f8e4m3ToFloat(static_cast<std::uint8_t>(best)) - std::abs(x)))
-            best = bits;
-    return static_cast<std::uint8_t>(best | (x < 0 ? 0x80 : 0));
-}
-
-std::uint16_t floatToF16(float x) {
-    // The table's values are normal f16 numbers, so rebasing the exponent is enough.
-    const auto bits = std::bit_cast<std::uint32_t>(x);
-    const auto magnitude = ((bits & 0x7FFFFFFF) >> 13) - ((127 - 15) << 10);
-    return static_cast<std::uint16_t>(((bits >> 16) & 0x8000) |
-                                      (std::abs(x) < 1e-4f ? 0 : magnitude));
-}
-
-template <typename Stored>
-void fill(std::byte* out, std::size_t count, const std::array<Stored, kTable>& table,
-          std::uint64_t seed) {
-    std::uint64_t state = seed * 2 + 1;
-    for (std::size_t i = 0; i < count;) {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        for (int shift = 0; shift < 60 && i < count; shift += 12, ++i) {
-            const auto& value = table[(state >> shift) % kTable];
-            std::memcpy(out + i * sizeof(Stored), &value, sizeof(Stored));
-        }
-    }
-}
-
-template <typename Stored, typename Encode>
-void fillEncoded(std::byte* out, std::size_t count, float deviation, std::uint64_t seed,
-                 const Encode& encode) {
-    const auto normal = normalTable(seed);
-    std::array<Stored, kTable> table{};
-    for (std::size_t i = 0; i < kTable; ++i) table[i] = encode(normal[i] * deviation);
-    fill(out, count, table, seed);
-}
-
 // Published initialisation: a normal distribution of this width.
 constexpr float kDeviation = 0.02f;
-// FP8 weights are stored in units of the scale; 32 makes their range fit e4m3 well.
-constexpr float kF8Deviation = 32;
-
-void fillTensor(std::byte* out, DType dtype, std::size_t count, std::uint64_t seed) {
-    switch (dtype) {
-        case DType::F32:
-            return fillEncoded<float>(out, count, kDeviation, seed, [](float v) { return v; });
-        case DType::BF16:
-            return fillEncoded<std::uint16_t>(out, count, kDeviation, seed, floatToBf16);
-        case DType::F16:
-            return fillEncoded<std::uint16_t>(out, count, kDeviation, seed, floatToF16);
-        case DType::F8E4M3:
-            return fillEncoded<std::uint8_t>(out, count, kF8Deviation, seed, floatToF8);
-    }
-}
-
-void fillConstant(std::byte* out, std::size_t count, float value) {
-    for (std::size_t i = 0; i < count; ++i) std::memcpy(out + i * sizeof(float), &value, 4);
-}
-
 std::uint64_t hash(std::string_view text) {
     std::uint64_t h = 14695981039346656037u;  // FNV-1a
     for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 1099511628211u;
@@ -238,13 +158,13 @@ RandomWeights::RandomWeights(ModelConfig config, DType dtype, std::uint64_t seed
     m_config.fp8 = dtype == DType::F8E4M3;
     forEachTensor(m_config, [&](const TensorSpec& spec) {
         if (spec.optional) return true;
-        auto& shape = m_shapes[spec.name];
-        shape = spec.kind == TensorKind::Vector ? std::vector{spec.rows}
-                                                : std::vector{spec.rows, spec.cols};
-        if (m_config.fp8 && shape.size() == 2 && !staysBf16(spec.name))
-            m_shapes[spec.name + "_scale_inv"] = {
-                (spec.rows + m_config.fp8BlockRows - 1) / m_config.fp8BlockRows,
-                (spec.cols + m_config.fp8BlockCols - 1) / m_config.fp8BlockCols};
+        if (spec.rank == TensorRank::One) {
+            m_vectors[spec.name] = makeVector(spec);
+        } else {
+            m_weightBytes += storedBytes(spec);
+        }
+        m_parameters +=
+            static_cast<std::uint64_t>(spec.rows) * static_cast<std::uint64_t>(spec.cols);
         return true;
     });
 }
@@ -252,55 +172,54 @@ RandomWeights::RandomWeights(ModelConfig config, DType dtype, std::uint64_t seed
 RandomWeights::~RandomWeights() = default;
 
 const TensorView* RandomWeights::find(std::string_view name) const {
-    if (const auto made = m_made.find(name); made != m_made.end()) return &made->second.view;
-    const auto shape = m_shapes.find(name);
-    if (shape == m_shapes.end()) return nullptr;
-    const auto entry = m_made.emplace(shape->first, make(shape->first, shape->second)).first;
-    return &entry->second.view;
+    const auto found = m_vectors.find(name);
+    return found == m_vectors.end() ? nullptr : &found->second->view;
 }
 
-RandomWeights::Entry RandomWeights::make(const std::string& name,
-                                         const std::vector<std::int64_t>& shape) const {
-    const bool scale = name.ends_with("_scale_inv");
-    const bool vector = shape.size() == 1;
-    DType dtype = scale || vector ? DType::F32 : m_dtype;
-    if (m_config.fp8 && staysBf16(name)) dtype = DType::BF16;
-    std::size_t count = 1;
-    for (const auto n : shape) count *= static_cast<std::size_t>(n);
+DType RandomWeights::dtypeOf(std::string_view name) const {
+    return m_config.fp8 && staysBf16(name) ? DType::BF16 : m_dtype;
+}
 
-    Entry entry;
-    entry.bytes.resize(count * elementSize(dtype));
-    const auto seed = m_seed ^ hash(name);
-    if (scale) {
-        fillConstant(entry.bytes.data(), count, kDeviation / kF8Deviation);
-    } else if (name.ends_with("norm.weight")) {
-        fillConstant(entry.bytes.data(), count, 1);
-    } else {
-        fillTensor(entry.bytes.data(), dtype, count, seed);
+std::optional<RandomFill> RandomWeights::randomFill(const std::string& name, std::int64_t rows,
+                                                    std::int64_t cols) const {
+    return RandomFill{.dtype = dtypeOf(name),
+                      .rows = rows,
+                      .cols = cols,
+                      .blockRows = m_config.fp8BlockRows,
+                      .blockCols = m_config.fp8BlockCols,
+                      .deviation = kDeviation,
+                      .seed = m_seed ^ hash(name)};
+}
+
+std::uint64_t RandomWeights::storedBytes(const TensorSpec& spec) const {
+    const auto count =
+        static_cast<std::uint64_t>(spec.rows) * static_cast<std::uint64_t>(spec.cols);
+    const auto dtype = dtypeOf(spec.name);
+    std::uint64_t bytes = count * elementSize(dtype);
+    if (dtype != DType::F8E4M3) return bytes;
+    const auto blocks = [](std::int64_t size, int block) {
+        return static_cast<std::uint64_t>((size + block - 1) / block);
+    };
+    return bytes + blocks(spec.rows, m_config.fp8BlockRows) *
+                       blocks(spec.cols, m_config.fp8BlockCols) * sizeof(float);
+}
+
+std::unique_ptr<RandomWeights::Entry> RandomWeights::makeVector(const TensorSpec& spec) const {
+    std::vector<float> values(static_cast<std::size_t>(spec.rows), 1.0f);
+    if (!spec.name.ends_with("norm.weight")) {
+        std::mt19937_64 random(m_seed ^ hash(spec.name));
+        std::normal_distribution<float> normal(0, kDeviation);
+        for (float& v : values) v = normal(random);
     }
-    entry.view = {.name = name,
-                  .dtype = gatescope::name(dtype),
-                  .shape = shape,
-                  .bytes = {entry.bytes},
-                  .file = describe()};
+    auto entry = std::make_unique<Entry>();
+    entry->bytes.resize(values.size() * sizeof(float));
+    std::memcpy(entry->bytes.data(), values.data(), entry->bytes.size());
+    entry->view = {.name = spec.name,
+                   .dtype = gatescope::name(DType::F32),
+                   .shape = {spec.rows},
+                   .bytes = {entry->bytes},
+                   .file = describe()};
     return entry;
-}
-
-std::uint64_t RandomWeights::parameters() const {
-    std::uint64_t sum = 0;
-    for (const auto& [name, shape] : m_shapes) {
-        if (name.ends_with("_scale_inv")) continue;
-        std::uint64_t count = 1;
-        for (const auto n : shape) count *= static_cast<std::uint64_t>(n);
-        sum += count;
-    }
-    return sum;
-}
-
-std::uint64_t RandomWeights::weightBytes() const {
-    std::uint64_t sum = 0;
-    for (const auto& [name, entry] : m_made) sum += entry.bytes.size();
-    return sum;
 }
 
 }  // namespace gatescope

@@ -4,10 +4,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
+#include "engine/checkpoint/tensor_schema.h"
 #include "engine/checkpoint/weight_source.h"
 #include "kernels/dtype.h"
 
@@ -19,9 +20,10 @@ namespace gatescope {
 /// Throws Error naming the shapes there are.
 ModelConfig namedShape(std::string_view name, int layers = 0);
 
-/// Random weights of a model's true shapes, made in memory when they are asked for. Matrices are
-/// stored as `dtype` (norms, router and bias as the published checkpoints store them), so a pass
-/// reads as many bytes as with trained weights; the text it makes means nothing.
+/// Random weights of a model's true shapes. Vectors (norms, router bias) are made here, matrices by
+/// the device that is to use them. Matrices are stored as `dtype` (norms, router and embeddings as
+/// the published checkpoints store them), so a pass reads as many bytes as with trained weights;
+/// the text it makes means nothing.
 class RandomWeights final : public WeightSource {
   public:
     RandomWeights(ModelConfig config, DType dtype, std::uint64_t seed = 1);
@@ -30,19 +32,24 @@ class RandomWeights final : public WeightSource {
     const ModelConfig& config() const override { return m_config; }
     const TensorView* find(std::string_view name) const override;
     std::string describe() const override { return "random weights"; }
+    std::optional<RandomFill> randomFill(const std::string& name, std::int64_t rows,
+                                         std::int64_t cols) const override;
 
-    std::uint64_t parameters() const;   ///< of all tensors, the MTP module's included
-    std::uint64_t weightBytes() const;  ///< of the tensors made so far
+    std::uint64_t parameters() const { return m_parameters; }    ///< the MTP module's included
+    std::uint64_t weightBytes() const { return m_weightBytes; }  ///< of all matrices
 
   private:
     struct Entry;
-    Entry make(const std::string& name, const std::vector<std::int64_t>& shape) const;
+    std::unique_ptr<Entry> makeVector(const TensorSpec& spec) const;
+    DType dtypeOf(std::string_view name) const;
+    std::uint64_t storedBytes(const TensorSpec& spec) const;
 
     ModelConfig m_config;
     DType m_dtype;
     std::uint64_t m_seed;
-    std::map<std::string, std::vector<std::int64_t>, std::less<>> m_shapes;
-    mutable std::map<std::string, Entry, std::less<>> m_made;
+    std::uint64_t m_parameters = 0;
+    std::uint64_t m_weightBytes = 0;
+    std::map<std::string, std::unique_ptr<Entry>, std::less<>> m_vectors;
 };
 
 }  // namespace gatescope

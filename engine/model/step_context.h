@@ -22,20 +22,20 @@ struct Workspace {
           query(device),
           keyValue(device),
           attention(device),
-          gate(device),
-          up(device),
+          inner(device),
           block(device),
-          routerLogits(device) {}
+          routerLogits(device),
+          hostExperts(device) {}
 
     DeviceBuffer<float> normed;        ///< [T, h] input of the running block
     DeviceBuffer<float> queryLatent;   ///< [T, q_lora_rank]
     DeviceBuffer<float> query;         ///< [T, H * (dn + dr)]
     DeviceBuffer<float> keyValue;      ///< [T, kv_lora_rank + dr]
     DeviceBuffer<float> attention;     ///< [T, H * dv]
-    DeviceBuffer<float> gate;          ///< [T, widest MLP]
-    DeviceBuffer<float> up;            ///< [T, widest MLP]
+    DeviceBuffer<float> inner;         ///< [T, widest MLP] inner activations of an MLP
     DeviceBuffer<float> block;         ///< [T, h] output of the running block
     DeviceBuffer<float> routerLogits;  ///< [T, E]
+    DeviceBuffer<float> hostExperts;   ///< [T, h] what experts kept on the host computed
 };
 
 /// What every block of one forward pass needs.
@@ -43,7 +43,7 @@ struct StepContext {
     Device& device;
     Workspace& work;
     AttentionPath path;
-    std::int64_t first;   ///< position of the first token
+    StepPosition position;
     std::int64_t count;   ///< T
     const float* cosSin;  ///< [T, dr] in device memory
 };

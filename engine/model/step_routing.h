@@ -27,13 +27,21 @@ class StepRouting {
     Device* m_device;
     int m_experts;
     int m_topK;
+    /// Scores [layers, T, E], ids [layers, T, k] and weights [layers, T, k] behind each other, so
+    /// that one copy brings all.
+    struct Parts {
+        float* scores;
+        std::int32_t* ids;
+        float* weights;
+    };
+    Parts parts(std::byte* memory) const;
+    std::size_t rows() const { return static_cast<std::size_t>(m_layers * m_tokens); }
+    std::size_t bytes() const;
+
+    std::int64_t m_layers = 0;
     std::int64_t m_tokens = 0;
-    DeviceBuffer<float> m_scores;      ///< [layers, T, E]
-    DeviceBuffer<std::int32_t> m_ids;  ///< [layers, T, k]
-    DeviceBuffer<float> m_weights;     ///< [layers, T, k]
-    std::vector<float> m_hostScores;
-    std::vector<std::int32_t> m_hostIds;
-    std::vector<float> m_hostWeights;
+    DeviceBuffer<std::byte> m_memory;
+    std::vector<std::byte> m_host;
 };
 
 }  // namespace gatescope

@@ -56,12 +56,11 @@ class MtpObserver final : public ForwardObserver {
     PromptRecord& m_record;
 };
 
-CacheRecord readCache(Device& device, const LatentCache& cache, int layer, std::int64_t latentDim) {
-    const LatentCacheView view = cache.view(layer);
-    std::vector<float> row(static_cast<std::size_t>(view.width));
+CacheRecord readCache(const LatentCache& cache, int layer) {
+    const std::int64_t latentDim = cache.layout().latentDim;
     CacheRecord record;
     for (std::int64_t position = 0; position < cache.length(); ++position) {
-        device.download(row.data(), view.row(position), row.size() * sizeof(float));
+        const std::vector<float> row = cache.read(layer, position);
         record.ckv.insert(record.ckv.end(), row.begin(), row.begin() + latentDim);
         record.kpe.insert(record.kpe.end(), row.begin() + latentDim, row.end());
     }
@@ -86,12 +85,12 @@ PromptRecord recordPrompt(Decoder& decoder, std::span<const std::int32_t> tokens
     PromptRecord record = emptyRecord(decoder.config(), count);
     MainObserver mainObserver(record);
     MtpObserver mtpObserver(record);
-    const ForwardOptions mainOptions{path, LogitsOf::All, &mainObserver, stop};
-    const ForwardOptions mtpOptions{path, LogitsOf::All, &mtpObserver, stop};
+    const ForwardOptions mainOptions{path, LogitsOf::All, {}, &mainObserver, stop};
+    const ForwardOptions mtpOptions{path, LogitsOf::All, {}, &mtpObserver, stop};
     MtpModule* mtp = decoder.mtp();
 
     decoder.truncate(0);
-    const std::int64_t pass = path == AttentionPath::Expanded ? Decoder::kMaxPass : 1;
+    const std::int64_t pass = path == AttentionPath::Expanded ? decoder.maxPass() : 1;
     for (std::int64_t first = 0; first < count; first += pass) {
         const std::int64_t size = std::min(pass, count - first);
         decoder.forward(
@@ -108,12 +107,10 @@ PromptRecord recordPrompt(Decoder& decoder, std::span<const std::int32_t> tokens
         record.mtpLogits.insert(record.mtpLogits.end(), mtp->logits().begin(), mtp->logits().end());
     }
 
-    const std::int64_t latentDim = decoder.config().kvLoraRank;
     for (int layer = 0; layer < decoder.config().numHiddenLayers; ++layer) {
-        record.cache[static_cast<std::size_t>(layer)] =
-            readCache(decoder.device(), decoder.cache(), layer, latentDim);
+        record.cache[static_cast<std::size_t>(layer)] = readCache(decoder.cache(), layer);
     }
-    if (mtp != nullptr) record.mtpCache = readCache(decoder.device(), mtp->cache(), 0, latentDim);
+    if (mtp != nullptr) record.mtpCache = readCache(mtp->cache(), 0);
     return record;
 }
 

@@ -8,7 +8,6 @@
 #include "engine/verify/case_checks.h"
 #include "engine/verify/golden_model.h"
 #include "engine/verify/model_checks.h"
-#include "kernels/cpu/cpu_device.h"
 
 namespace gatescope {
 namespace {
@@ -61,9 +60,9 @@ void verifyGolden(const fs::path& dir, const LoadOptions& options, const CheckSi
         verifyModel(dir, golden, options, counting);
     }
     if (fs::exists(dir / "routing_cases.json")) {
-        CpuDevice device(options.threads);
+        const auto device = makeDevice(options.device);
         const auto cases = JsonDocument::read(dir / "routing_cases.json", kMaxJsonBytes);
-        checkRoutingCases(device, cases.root(), counting);
+        checkRoutingCases(*device, cases.root(), counting);
     }
     if (fs::exists(dir / "tokenizer" / "cases.json")) {
         checkTokenizerCases(dir / "tokenizer", counting);

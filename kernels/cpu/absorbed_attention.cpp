@@ -45,7 +45,7 @@ template <typename Visit>
 void forEachBlock(const Task& task, const Visit& visit) {
     for (std::int64_t p = 0; p < task.context; p += task.cache.blockPositions) {
         const auto count = std::min<std::int64_t>(task.cache.blockPositions, task.context - p);
-        visit(p, task.cache.row(p), count);
+        visit(p, task.cache.floatRow(p), count);
     }
 }
 
@@ -95,8 +95,9 @@ void attend(const Task& task, const float* q, float* out, std::vector<float>& sc
 }  // namespace
 
 void CpuDevice::absorbedAttention(Matrix out, ConstMatrix q, const Weight& kvB,
-                                  LatentCacheView cache, std::int64_t first,
+                                  LatentCacheView cache, const StepPosition& position,
                                   const AttentionShape& shape) {
+    const auto first = position.first;
     const std::int64_t groups = (shape.heads + kGroup - 1) / kGroup;
     m_pool.parallelFor(q.rows * groups, 1, [&](std::int64_t begin, std::int64_t end) {
         std::vector<float> scratch;

@@ -37,6 +37,20 @@ void CpuDevice::download(void* host, const void* device, std::size_t bytes) {
     if (bytes) std::memcpy(host, device, bytes);
 }
 
+std::span<const CacheType> CpuDevice::cacheTypes() const {
+    static constexpr CacheType kTypes[] = {CacheType::F32};
+    return kTypes;
+}
+
+std::size_t CpuDevice::mark() {
+    m_marks.push_back(std::chrono::steady_clock::now());
+    return m_marks.size() - 1;
+}
+
+double CpuDevice::secondsBetween(std::size_t from, std::size_t to) {
+    return std::chrono::duration<double>(m_marks[to] - m_marks[from]).count();
+}
+
 void CpuDevice::clear(Matrix out) {
     for (std::int64_t t = 0; t < out.rows; ++t) std::fill_n(out.row(t), out.cols, 0.0f);
 }

@@ -58,8 +58,8 @@ class Head {
     void expand(std::int64_t p, std::int64_t count) {
         std::vector<const float*> rows(static_cast<std::size_t>(count));
         for (std::int64_t j = 0; j < count; ++j) {
-            rows[static_cast<std::size_t>(j)] = m_cache.row(p + j);
-            std::copy_n(m_cache.row(p + j) + m_shape.latentDim, m_shape.ropeDim,
+            rows[static_cast<std::size_t>(j)] = m_cache.floatRow(p + j);
+            std::copy_n(m_cache.floatRow(p + j) + m_shape.latentDim, m_shape.ropeDim,
                         m_keys.data() + j * m_shape.queryDim() + m_shape.nopeDim);
         }
         const auto firstRow = m_head * (m_shape.nopeDim + m_shape.valueDim);
@@ -109,11 +109,11 @@ class Head {
 }  // namespace
 
 void CpuDevice::expandedAttention(Matrix out, ConstMatrix q, const Weight& kvB,
-                                  LatentCacheView cache, std::int64_t first,
+                                  LatentCacheView cache, const StepPosition& position,
                                   const AttentionShape& shape) {
     m_pool.parallelFor(shape.heads, 1, [&](std::int64_t begin, std::int64_t end) {
         for (auto head = begin; head < end; ++head)
-            Head(q, kvB, cache, first, shape, static_cast<int>(head)).run(out);
+            Head(q, kvB, cache, position.first, shape, static_cast<int>(head)).run(out);
     });
 }
 

@@ -20,10 +20,11 @@ struct Problem {
           q(randomFloats(static_cast<std::size_t>(queries * s.heads * s.queryDim()), 6)),
           rows(randomFloats(static_cast<std::size_t>((context + block) * s.latentWidth()), 7)) {
         for (std::int64_t p = 0; p < context; p += block)
-            pointers.push_back(rows.data() + p * s.latentWidth());
-        cache = {pointers.data(), block, s.latentWidth()};
+            pointers.push_back(reinterpret_cast<std::byte*>(rows.data() + p * s.latentWidth()));
+        cache = {pointers.data(), block, {CacheType::F32, s.latentDim, s.ropeDim}};
     }
 
+    const float* row(std::int64_t p) const { return rows.data() + p * shape.latentWidth(); }
     /// Attention by its definition, in float64, of head h of query t.
     std::vector<double> reference(std::int64_t t, int h) const {
         const auto& s = shape;
@@ -37,9 +38,9 @@ struct Problem {
             double score = 0;
             for (std::int64_t d = 0; d < s.nopeDim; ++d)
                 for (std::int64_t c = 0; c < s.latentDim; ++c)
-                    score += query[d] * w(d, c) * cache.row(p)[c];
+                    score += query[d] * w(d, c) * row(p)[c];
             for (std::int64_t d = 0; d < s.ropeDim; ++d)
-                score += query[s.nopeDim + d] * cache.row(p)[s.latentDim + d];
+                score += query[s.nopeDim + d] * row(p)[s.latentDim + d];
             scores.push_back(score * s.scale);
         }
         const double largest = *std::max_element(scores.begin(), scores.end());
@@ -50,7 +51,7 @@ struct Problem {
             for (std::int64_t v = 0; v < s.valueDim; ++v)
                 for (std::int64_t c = 0; c < s.latentDim; ++c)
                     out[static_cast<std::size_t>(v)] += scores[p] / sum * w(s.nopeDim + v, c) *
-                                                        cache.row(static_cast<std::int64_t>(p))[c];
+                                                        row(static_cast<std::int64_t>(p))[c];
         return out;
     }
 
@@ -60,7 +61,7 @@ struct Problem {
     ReferenceWeight kvB;
     std::vector<float> q;
     std::vector<float> rows;
-    std::vector<float*> pointers;
+    std::vector<std::byte*> pointers;
     LatentCacheView cache;
 };
 
@@ -76,9 +77,11 @@ void check(const Problem& problem, bool absorbed) {
     const Matrix result(out.data(), problem.count, s.heads * s.valueDim);
     const ConstMatrix q(problem.q.data(), problem.count, s.heads * s.queryDim());
     if (absorbed) {
-        device.absorbedAttention(result, q, problem.kvB.weight, problem.cache, problem.first, s);
+        device.absorbedAttention(result, q, problem.kvB.weight, problem.cache,
+                                 {.first = problem.first}, s);
     } else {
-        device.expandedAttention(result, q, problem.kvB.weight, problem.cache, problem.first, s);
+        device.expandedAttention(result, q, problem.kvB.weight, problem.cache,
+                                 {.first = problem.first}, s);
     }
     for (std::int64_t t = 0; t < problem.count; ++t)
         for (int h = 0; h < s.heads; ++h) {
@@ -112,10 +115,11 @@ TEST(Attention, LatentAppendStoresTheNormedLatentAndTheRotatedKey) {
     CpuDevice device(1);
     const AttentionShape shape{.heads = 1, .ropeDim = 2, .latentDim = 4};
     std::vector<float> a(12), b(12);
-    std::vector<float*> blocks{a.data(), b.data()};
+    std::vector<std::byte*> blocks{reinterpret_cast<std::byte*>(a.data()),
+                                   reinterpret_cast<std::byte*>(b.data())};
     const std::vector<float> kv{1, 1, 1, 1, 3, 4}, norm{1, 2, 3, 4}, cosSin{0, 1};
-    device.latentAppend({blocks.data(), 2, 6}, 3, {kv.data(), 1, 6}, shape, norm.data(), 0,
-                        cosSin.data());
+    device.latentAppend({blocks.data(), 2, {CacheType::F32, 4, 2}}, {.first = 3}, {kv.data(), 1, 6},
+                        shape, norm.data(), 0, cosSin.data());
     EXPECT_EQ((std::vector<float>(b.begin() + 6, b.end())),
               (std::vector<float>{1, 2, 3, 4, -4, 3}));
     EXPECT_EQ(a, std::vector<float>(12));

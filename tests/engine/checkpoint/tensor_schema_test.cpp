@@ -13,7 +13,7 @@ namespace gatescope {
 namespace {
 
 std::string shapeOf(const TensorSpec& spec) {
-    return spec.kind == TensorKind::Vector ? fmt::format("[{}]", spec.rows)
+    return spec.rank == TensorRank::One ? fmt::format("[{}]", spec.rows)
                                            : fmt::format("[{}, {}]", spec.rows, spec.cols);
 }
 

@@ -228,7 +228,7 @@ class QuantizedFolder : public testing::Test {
         WeightBinder binderA(a);
         WeightBinder binderB(b);
         forEachTensor(a.config(), [&](const TensorSpec& spec) {
-            if (spec.kind == TensorKind::Vector) {
+            if (spec.rank == TensorRank::One) {
                 EXPECT_EQ(binderA.vector(spec), binderB.vector(spec)) << spec.name;
                 return true;
             }

@@ -190,7 +190,7 @@ TEST(Generator, StopTokensEndTheAnswerAndAreItsLastId) {
 TEST(Generator, AFullContextEndsTheAnswer) {
     const Checkpoint checkpoint(goldenDir() / "ckpt" / "v3-mini");
     CpuDevice device(1);
-    Decoder decoder(checkpoint, device, 12);
+    Decoder decoder(checkpoint, device, {.maxContext = 12});
     Keeper sink;
     const std::vector<std::int32_t> prompt{0, 5, 6, 7};
     for (const auto speculate : {Speculate::Off, Speculate::Mtp}) {

@@ -69,7 +69,7 @@ TEST_P(EveryModel, TruncatingAndGoingOnGivesWhatAFreshRunGives) {
     model.decoder.truncate(25);
     std::vector<float> logits;
     for (std::size_t t = 25; t < tokens.size(); ++t) {
-        model.decoder.forward({&tokens[t], 1}, {AttentionPath::Absorbed, LogitsOf::Last, {}, {}});
+        model.decoder.forward({&tokens[t], 1}, {AttentionPath::Absorbed, LogitsOf::Last});
         logits.insert(logits.end(), model.decoder.logits().begin(), model.decoder.logits().end());
     }
     const auto vocab = static_cast<std::ptrdiff_t>(model.decoder.config().vocabSize);
@@ -119,7 +119,7 @@ TEST_P(MtpModel, PairsMatchGolden) {
         const auto pairs = static_cast<std::int64_t>(tokens.size()) - 1;
         model.decoder.mtp()->forward(model.decoder.states().slice(0, pairs),
                                      std::span(tokens).subspan(1),
-                                     {AttentionPath::Expanded, LogitsOf::All, &keeper, {}});
+                                     {AttentionPath::Expanded, LogitsOf::All, {}, &keeper, {}});
         const auto got = model.decoder.mtp()->logits();
         const std::string p = prompt;
         EXPECT_LE(maxDifference({got.begin(), got.end()}, model.array<float>(p + ".mtp.logits")),
@@ -142,7 +142,7 @@ TEST(Decoder, RefusesTokensOutsideTheVocabulary) {
 TEST(Decoder, AFullContextIsRefusedAndNothingIsLost) {
     const Checkpoint checkpoint(goldenDir() / "ckpt" / "v3-mini");
     CpuDevice device(1);
-    Decoder decoder(checkpoint, device, 10);
+    Decoder decoder(checkpoint, device, {.maxContext = 10});
     const std::vector<std::int32_t> tokens(8, 5);
     decoder.forward(tokens, {});
     EXPECT_THROW(decoder.forward(tokens, {}), Error);
@@ -155,9 +155,10 @@ TEST(Decoder, StopActsBeforeTheNextLayerAndLeavesTheCacheAsItWas) {
     model.decoder.forward(tokens, {});
     std::stop_source stop;
     stop.request_stop();
-    EXPECT_THROW(model.decoder.forward(
-                     tokens, {AttentionPath::Absorbed, LogitsOf::Last, nullptr, stop.get_token()}),
-                 Cancelled);
+    EXPECT_THROW(
+        model.decoder.forward(
+            tokens, {AttentionPath::Absorbed, LogitsOf::Last, {}, nullptr, stop.get_token()}),
+        Cancelled);
     EXPECT_EQ(model.decoder.length(), 3);
 }
 

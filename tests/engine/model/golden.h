@@ -63,7 +63,8 @@ inline std::vector<float> allLogits(Decoder& decoder, const std::vector<std::int
     std::vector<float> logits;
     for (std::size_t at = 0; at < tokens.size(); at += step) {
         const auto count = std::min(step, tokens.size() - at);
-        decoder.forward(std::span(tokens).subspan(at, count), {path, LogitsOf::All, observer, {}});
+        decoder.forward(std::span(tokens).subspan(at, count),
+                        {path, LogitsOf::All, {}, observer, {}});
         logits.insert(logits.end(), decoder.logits().begin(), decoder.logits().end());
     }
     return logits;

@@ -49,7 +49,7 @@ class VerifyGoldenTest : public testing::Test {
     std::vector<Check> run() const {
         std::vector<Check> checks;
         LoadOptions options;
-        options.threads = 2;
+        options.device.threads = 2;
         verifyGolden(m_dir, options, [&checks](const Check& check) { checks.push_back(check); });
         return checks;
     }
