@@ -26,6 +26,7 @@ struct ModelFacts {
     std::filesystem::path dir;
     std::string fingerprint;
     QString device;
+    QString precision;  ///< "exact" or "fast"
     ModelConfig config;
     RoutingShape shape;
     std::vector<std::vector<float>> bias;  ///< by row of RoutingLoad; [E] or empty

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "engine/error.h"
+#include "engine/model/decoder.h"
 #include "engine/model/demo_model.h"
 #include "engine/session/session_recorder.h"
 
@@ -28,12 +29,13 @@ std::string titleOf(const QString& message) {
     return title.toStdString();
 }
 
-std::shared_ptr<const ModelFacts> factsOf(const LoadedModel& model) {
+std::shared_ptr<const ModelFacts> factsOf(LoadedModel& model) {
     auto card = std::make_shared<ModelFacts>();
     card->name = toText(model.name());
     card->dir = model.dir();
     card->fingerprint = model.fingerprint();
     card->device = toText(model.deviceName());
+    card->precision = toText(model.precisionName());
     card->config = model.config();
     card->shape = model.routingShape();
     for (const int layer : card->shape.layers) {
@@ -42,7 +44,7 @@ std::shared_ptr<const ModelFacts> factsOf(const LoadedModel& model) {
     if (card->shape.mtpLayer >= 0) {
         card->bias.push_back(model.routerBias(card->shape.mtpLayer));
     }
-    card->contextLimit = model.config().maxPositionEmbeddings;
+    card->contextLimit = model.decoder().maxContext();
     card->weightBytes = model.weightBytes();
     card->demo = isDemoModel(model.dir());
     card->canChat = model.hasTokenizer();
@@ -80,6 +82,12 @@ void EngineWorker::load(const LoadRequest& request) {
         return !request.stop.stop_requested();
     };
     try {
+        if (m_model != nullptr && request.options.device.name != "cpu") {
+            // A GPU seldom has room for two models.
+            beginFresh();
+            m_conversation.reset();
+            m_model.reset();
+        }
         std::unique_ptr<LoadedModel> model =
             LoadedModel::load(request.dir, request.options, progress);
         m_conversation.reset();
@@ -207,6 +215,7 @@ LogPlace EngineWorker::writeTurn(const PromptRequest& request,
         info.modelFingerprint = m_model->fingerprint();
         info.configJson = m_model->configJson();
         info.device = m_model->deviceName();
+        info.precision = m_model->precisionName();
         info.shape = m_model->routingShape();
         m_session = m_log->beginSession(info);
     }

@@ -17,6 +17,7 @@
 
 #include "app/chat_controller.h"
 #include "app/chat_pane.h"
+#include "app/device_menu.h"
 #include "app/dock_feeder.h"
 #include "app/engine_client.h"
 #include "app/help_dialogs.h"
@@ -62,11 +63,13 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
     resize(options.size.isEmpty() ? kDefaultWindowSize.boundedTo(screen()->availableSize())
                                   : options.size);
     m_actions = new WindowActions(this);
+    m_deviceMenu = new DeviceMenu(m_actions->devices, this);
     m_docks = new WindowDocks(this, &m_selection);
     m_docks->fillMenu(m_actions->docks);
     m_status = new StatusStrip(statusBar());
     m_chat = new ChatController(m_engine, m_pane, &m_selection, &m_store, this);
     m_chat->setLoadOptions(options.load);
+    m_deviceMenu->setCurrent(options.load.device);
     m_feeder = new DockFeeder(m_docks->views(), m_pane, m_chat, &m_selection, &m_store, this);
     addToolBar();
     connectActions();
@@ -118,6 +121,7 @@ void MainWindow::connectActions() {
     connect(m_actions->openModel, &QAction::triggered, this, &MainWindow::chooseModel);
     connect(m_actions->recentModels, &QMenu::aboutToShow, this,
             [this] { fillRecentModels(m_actions->recentModels); });
+    connect(m_deviceMenu, &DeviceMenu::chosen, this, &MainWindow::runOn);
     connect(m_actions->newSession, &QAction::triggered, m_chat, &ChatController::newSession);
     connect(m_actions->quit, &QAction::triggered, this, &QWidget::close);
     connect(m_actions->stop, &QAction::triggered, m_chat, &ChatController::stop);
@@ -253,6 +257,20 @@ void MainWindow::openModel(const QString& dir) {
     m_chat->loadModel(std::filesystem::path(dir.toStdString()));
 }
 
+void MainWindow::runOn(const DeviceOptions& device) {
+    LoadOptions options = m_chat->loadOptions();
+    options.device = device;
+    if (device.name == "cpu") {  // what only a GPU has a choice of
+        options.cacheType.reset();
+        options.expertsOnCpu.reset();
+    }
+    m_chat->setLoadOptions(options);
+    m_deviceMenu->setCurrent(device);
+    if (m_chat->model() != nullptr) {
+        m_chat->loadModel(m_chat->model()->dir);
+    }
+}
+
 void MainWindow::chooseModel() {
     auto* dialog = new QFileDialog(this, tr("Open model folder"));
     dialog->setAttribute(Qt::WA_DeleteOnClose);
@@ -320,6 +338,7 @@ void MainWindow::refreshActions() {
     m_actions->regenerate->setEnabled(m_chat->canRegenerate());
     m_actions->newSession->setEnabled(!answering && !loading);
     m_actions->openModel->setEnabled(!answering && !loading);
+    m_actions->devices->setEnabled(!answering && !loading);
     m_actions->selectionBack->setEnabled(m_selection.canGoBack());
     m_actions->selectionForward->setEnabled(m_selection.canGoForward());
     const ModelFacts* model = m_chat->model();

@@ -17,6 +17,7 @@ namespace gatescope {
 
 class ChatController;
 class ChatPane;
+class DeviceMenu;
 class DockFeeder;
 class EngineClient;
 class HistoryReader;
@@ -47,6 +48,7 @@ class MainWindow final : public QMainWindow {
     ChatPane* pane() const { return m_pane; }
     WindowDocks* docks() const { return m_docks; }
     WindowActions* actions() const { return m_actions; }
+    DeviceMenu* deviceMenu() const { return m_deviceMenu; }
     StatusStrip* status() const { return m_status; }
     Selection* selection() { return &m_selection; }
     const TraceStore& traces() const { return m_store; }
@@ -64,6 +66,8 @@ class MainWindow final : public QMainWindow {
     void connectSessions();
     void connectHover();
     void chooseModel();
+    /// Loads the model anew on another device.
+    void runOn(const DeviceOptions& device);
     void fillRecentModels(QMenu* menu);
     void openSampling();
     void refreshActions();
@@ -77,6 +81,7 @@ class MainWindow final : public QMainWindow {
     HistoryReader* m_history;
     ChatPane* m_pane;
     WindowActions* m_actions;
+    DeviceMenu* m_deviceMenu;
     WindowDocks* m_docks;
     StatusStrip* m_status;
     ChatController* m_chat;

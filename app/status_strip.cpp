@@ -61,7 +61,11 @@ void StatusStrip::setModel(const ModelFacts* model) {
         return;
     }
     set(Model, {}, literalText(model->name), QString::fromStdString(model->dir.string()));
-    set(Device, {}, literalText(model->device), tr("Where the model runs, in float32"));
+    set(Device, {}, literalText(model->device + QStringLiteral(", ") + model->precision),
+        model->precision == QStringLiteral("exact")
+            ? tr("Where the model runs; exact: in float32 throughout")
+            : tr("Where the model runs; fast: 16-bit products with float32 sums, the router in "
+                 "float32"));
 }
 
 void StatusStrip::showFrame(const LiveFrame& frame, bool streaming) {

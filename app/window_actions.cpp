@@ -28,6 +28,7 @@ void WindowActions::addFileMenu() {
     QMenu* menu = m_window->menuBar()->addMenu(tr("&File"));
     openModel = add(menu, tr("&Open model folder…"), {QKeySequence(Qt::CTRL | Qt::Key_O)});
     recentModels = menu->addMenu(tr("&Recent models"));
+    devices = menu->addMenu(tr("Run on &device"));
     menu->addSeparator();
     newSession = add(menu, tr("&New session"), {QKeySequence(Qt::CTRL | Qt::Key_N)});
     menu->addSeparator();

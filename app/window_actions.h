@@ -23,6 +23,7 @@ class WindowActions final : public QObject {
 
     QAction* openModel = nullptr;
     QMenu* recentModels = nullptr;  ///< filled by the window when it opens
+    QMenu* devices = nullptr;       ///< filled by DeviceMenu
     QAction* newSession = nullptr;
     QAction* quit = nullptr;
     QAction* find = nullptr;

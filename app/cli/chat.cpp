@@ -83,8 +83,8 @@ class Chat {
     }
 
     void greet() const {
-        note(fmt::format("{} on {}. /help lists what else there is.", printable(m_model.name()),
-                         m_model.deviceName()));
+        note(fmt::format("{} on {}, {}. /help lists what else there is.", printable(m_model.name()),
+                         m_model.deviceName(), m_model.precisionName()));
         if (!m_interactive || !isDemoModel(m_model.dir())) return;
         note("This model was trained for prompts such as:");
         for (const std::string& prompt : demoModelPrompts()) note("  " + prompt);

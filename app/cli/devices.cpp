@@ -11,7 +11,8 @@
 #include "app/cli/commands.h"
 #include "app/cli/options.h"
 #include "app/cli/terminal.h"
-#include "kernels/cpu/cpu_device.h"
+#include "engine/model/make_device.h"
+#include "kernels/backend_loader.h"
 #include "kernels/cpu/simd.h"
 
 namespace gatescope::cli {
@@ -47,26 +48,66 @@ CpuInfo readCpuInfo() {
     return info;
 }
 
+/// Null for an empty text.
+nlohmann::ordered_json textOrNull(const std::string& text) {
+    return text.empty() ? nlohmann::ordered_json() : nlohmann::ordered_json(text);
+}
+
+nlohmann::ordered_json gpuJson(const BackendDevice& gpu) {
+    nlohmann::ordered_json json = {{"name", gpu.name},
+                                   {"model", gpu.model},
+                                   {"multiprocessors", gpu.computeUnits},
+                                   {"compute_capability", gpu.capability},
+                                   {"memory_bytes", gpu.memory.total},
+                                   {"memory_free_bytes", gpu.memory.free},
+                                   {"precision", {"exact", "fast"}}};
+    json["problem"] = textOrNull(gpu.problem);
+    return json;
+}
+
+void printJson(const CpuInfo& cpu, const BackendReport& gpus) {
+    nlohmann::ordered_json list = nlohmann::ordered_json::array();
+    list.push_back({{"name", "cpu"},
+                    {"model", cpu.model},
+                    {"cores", cpu.cores},
+                    {"threads", cpu.threads},
+                    {"simd", simd::targetName()},
+                    {"precision", {"exact"}}});
+    for (const BackendDevice& gpu : gpus.devices) list.push_back(gpuJson(gpu));
+    nlohmann::ordered_json all = {{"devices", list}, {"gpu_backend", cudaBackend().api != nullptr}};
+    all["gpu_problem"] = textOrNull(gpus.problem);
+    print(all.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+}
+
+void printText(const CpuInfo& cpu, const BackendReport& gpus) {
+    const std::string cores = cpu.cores > 0 ? fmt::format("{} cores, ", cpu.cores) : std::string();
+    print(fmt::format("cpu     {}: {}{} threads, {}, float32 (exact)\n", cpu.model, cores,
+                      cpu.threads, simd::targetName()));
+    for (const BackendDevice& gpu : gpus.devices) {
+        const std::string what =
+            gpu.problem.empty()
+                ? fmt::format(
+                      "{} multiprocessors, compute capability {}, {} free of {}, exact or "
+                      "fast",
+                      gpu.computeUnits, gpu.capability,
+                      bytesText(static_cast<double>(gpu.memory.free)),
+                      bytesText(static_cast<double>(gpu.memory.total)))
+                : "not usable: " + gpu.problem;
+        print(fmt::format("{:<7} {}: {}\n", gpu.name, gpu.model, what));
+    }
+    if (!gpus.problem.empty()) print(fmt::format("No GPU is offered: {}.\n", gpus.problem));
+    if (!gpus.note.empty()) print(fmt::format("{}.\n", gpus.note));
+}
+
 int devices(const Options& options) {
     checkCommonOptions(options.common);
     const CpuInfo cpu = readCpuInfo();
-    const std::string instructions = simd::targetName();
+    const BackendReport gpus = probeGpus();
     if (options.json) {
-        const nlohmann::ordered_json list = {{"devices",
-                                              {{{"name", "cpu"},
-                                                {"model", cpu.model},
-                                                {"cores", cpu.cores},
-                                                {"threads", cpu.threads},
-                                                {"simd", instructions},
-                                                {"precision", {"exact"}}}}},
-                                             {"gpu_backend", false}};
-        print(list.dump(2) + "\n");
-        return kDone;
+        printJson(cpu, gpus);
+    } else {
+        printText(cpu, gpus);
     }
-    const std::string cores = cpu.cores > 0 ? fmt::format("{} cores, ", cpu.cores) : std::string();
-    print(fmt::format("cpu   {}: {}{} threads, {}, float32 (exact)\n", cpu.model, cores,
-                      cpu.threads, instructions));
-    print("There is no GPU backend in this build: --device cuda:N is refused.\n");
     return kDone;
 }
 

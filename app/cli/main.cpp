@@ -9,6 +9,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/options.h"
 #include "engine/error.h"
+#include "kernels/device_error.h"
 
 namespace {
 
@@ -69,6 +70,8 @@ int main(int argc, char** argv) {
         return kWrongUse;
     } catch (const Cancelled&) {
         complain("cancelled");
+    } catch (const DeviceMemoryError& error) {
+        complain(error.what());
     } catch (const std::bad_alloc&) {
         complain("not enough memory");
     } catch (const std::exception& error) {

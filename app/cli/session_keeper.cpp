@@ -42,6 +42,7 @@ void SessionKeeper::ensureSession(const std::string& title) {
     info.modelFingerprint = m_model->fingerprint();
     info.configJson = m_model->configJson();
     info.device = m_model->deviceName();
+    info.precision = m_model->precisionName();
     info.shape = m_model->routingShape();
     m_session = m_log->beginSession(info);
 }

@@ -28,13 +28,14 @@ Json checkJson(const Check& check) {
             {"passed", check.passed},
             {"measured", std::isfinite(check.measured) ? Json(check.measured) : Json()},
             {"limit", check.limit},
+            {"tolerance", check.tolerance},
             {"note", check.note}};
 }
 
 std::string checkLine(const Check& check) {
-    return fmt::format("{}  {:<30} {:<25} {:>9.3g}  limit {:<8.3g} {}\n",
+    return fmt::format("{}  {:<30} {:<25} {:>9.3g}  limit {:<8.3g} {:<17} {}\n",
                        check.passed ? "PASS" : "FAIL", check.subject, check.quantity,
-                       check.measured, check.limit, check.note);
+                       check.measured, check.limit, check.tolerance, check.note);
 }
 
 int verify(const Options& options) {

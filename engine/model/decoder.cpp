@@ -118,6 +118,7 @@ void Decoder::forward(std::span<const std::int32_t> tokens, const ForwardOptions
     auto step = begin(tokens, m_cache, options.path);
     auto x = matrix(m_residual, count, m_config.hiddenSize);
     m_states = matrix(m_finalNormed, count, m_config.hiddenSize);
+    m_routing.begin(static_cast<int>(m_routingShape.layers.size()), count);
     runStep({.owner = this}, step, options, [&] {
         m_device->embed(x, m_weights->embedding, m_inputs.ids());
         showHidden(options.observer, 0, x);
@@ -140,7 +141,6 @@ void Decoder::forward(std::span<const std::int32_t> tokens, const ForwardOptions
 
 void Decoder::runLayers(Matrix x, const ForwardOptions& options, StepContext& step) {
     const auto& layers = m_weights->layers;
-    m_routing.begin(static_cast<int>(m_routingShape.layers.size()), step.count);
     auto normed = matrix(m_layerNormed, x.rows, x.cols);
     m_device->rmsNorm(normed, x, layers[0].inputNorm.data(), m_layerParams.rmsNormEps);
     int slot = 0;

@@ -93,7 +93,8 @@ class Decoder {
     /// What differs from pass to pass, uploaded for tokens at [first, ...).
     StepContext begin(std::span<const std::int32_t> tokens, const LatentCache& cache,
                       AttentionPath path);
-    /// Runs a pass, recorded by the device where nothing keeps the host busy in between.
+    /// Runs a pass, recorded by the device where nothing keeps the host busy in between. Repeated
+    /// from a recording, `operations` is not called: it may change nothing of this object.
     void runStep(StepKey key, const StepContext& step, const ForwardOptions& options,
                  const std::function<void()>& operations);
     /// Between layers: a long pass is not issued ahead of the device, so that a stop acts soon.

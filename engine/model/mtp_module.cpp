@@ -28,6 +28,7 @@ void MtpModule::forward(ConstMatrix states, std::span<const std::int32_t> nextTo
     // Rotary attention sees differences of positions only, so pair t may stand at position t.
     auto step = m_decoder.begin(nextTokens, m_cache, options.path);
     auto x = matrix(m_residual, count, config.hiddenSize);
+    m_routing.begin(1, count);
     m_decoder.runStep({.owner = this, .input = states.data}, step, options, [&] {
         runLayer(x, states, step);
         m_logits.project(matrix(m_normed, count, config.hiddenSize), weights.head, options.logits,
@@ -54,7 +55,6 @@ void MtpModule::runLayer(Matrix x, ConstMatrix states, StepContext& step) {
     device.rmsNorm(joined.columns(x.cols, x.cols), states, weights.hiddenNorm.data(), eps);
     device.matmul(x, joined, weights.project);
 
-    m_routing.begin(1, x.rows);
     auto normed = matrix(m_layerNormed, x.rows, x.cols);
     device.rmsNorm(normed, x, weights.layer.inputNorm.data(), eps);
     decoderLayer(x, normed, weights.layer, m_decoder.m_layerParams, m_cache.view(0),

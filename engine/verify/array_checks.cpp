@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <algorithm>
 #include <cmath>
 #include <iterator>
 
 #include "engine/decode/sampler.h"
-#include "engine/verify/deviation.h"
+#include "engine/verify/comparison.h"
 #include "engine/verify/model_checks.h"
 #include "engine/verify/prompt_record.h"
 #include "engine/verify/tolerances.h"
@@ -12,56 +11,47 @@
 namespace gatescope {
 namespace {
 
-/// Deviations of one model on one attention path, main model or MTP module.
-struct Comparison {
-    Deviation logits;
-    Deviation hidden;
-    Deviation cache;
-    Deviation scores;
-    Deviation weights;
-    Mismatches experts;
-    Mismatches argMax;
-
-    void report(const std::string& subject, const std::string& prefix,
-                const CheckSink& sink) const {
-        const auto deviation = [&](const Deviation& d, const char* quantity, double limit) {
-            if (!d.empty()) sink(d.maxCheck(subject, prefix + quantity, limit));
-        };
-        deviation(logits, "logits max", Float32Class::logitsMax);
-        if (!logits.empty()) {
-            sink(logits.rmsCheck(subject, prefix + "logits rms", Float32Class::logitsRms));
-        }
-        if (!argMax.empty()) sink(argMax.check(subject, prefix + "arg-max", "rows"));
-        deviation(hidden, "hidden states max", Float32Class::hiddenMax);
-        deviation(cache, "latent cache max", Float32Class::cacheMax);
-        if (!experts.empty()) sink(experts.check(subject, prefix + "expert ids", "choices"));
-        deviation(scores, "gate scores max", Float32Class::gateMax);
-        deviation(weights, "gate weights max", Float32Class::gateMax);
-    }
-};
-
 /// -ln p(token) under the softmax of a row, in float64.
 double negativeLogLikelihood(std::span<const float> row, std::int32_t token) {
-    const double top = *std::max_element(row.begin(), row.end());
-    double sum = 0;
-    for (const float logit : row) sum += std::exp(logit - top);
-    return std::log(sum) + top - row[static_cast<std::size_t>(token)];
+    return logSumExp(row) - row[static_cast<std::size_t>(token)];
+}
+
+/// The first number in a name: 3 of "cache.3.ckv".
+int numberIn(const std::string& name) {
+    const auto digit = name.find_first_of("0123456789");
+    return digit == std::string::npos ? -1 : std::stoi(name.substr(digit));
 }
 
 class PathRun {
   public:
-    PathRun(LoadedModel& model, const GoldenModel& golden, AttentionPath path)
-        : m_model(model),
+    PathRun(Decoder& decoder, const GoldenModel& golden, AttentionPath path, Tolerance tolerance)
+        : m_decoder(decoder),
           m_golden(golden),
           m_path(path),
-          m_vocab(static_cast<std::size_t>(model.config().vocabSize)) {}
+          m_tolerance(tolerance),
+          m_vocab(static_cast<std::size_t>(decoder.config().vocabSize)) {
+        const std::vector<int> layers = decoder.config().moeLayers();
+        m_firstRouter = layers.empty() ? decoder.config().numHiddenLayers : layers.front();
+    }
 
     void run(const CheckSink& sink) {
         for (const GoldenPrompt& prompt : m_golden.prompts) compare(prompt);
         const bool expanded = m_path == AttentionPath::Expanded;
         const std::string subject = m_golden.name + (expanded ? " expanded" : " absorbed");
-        m_main.report(subject, "", sink);
-        m_mtp.report(subject, "MTP ", sink);
+        const CheckSink named = labelled(sink, m_tolerance);
+        if (m_tolerance == Tolerance::Float32) {
+            m_main.reportFloat32(subject, "", named);
+            m_mtp.reportFloat32(subject, "MTP ", named);
+            reportText(subject, named);
+        } else {
+            m_main.reportReduced(subject, "", reducedLimits(m_tolerance), named);
+            m_mtp.reportReduced(subject, "MTP ", mtpLimits(m_tolerance), named);
+        }
+    }
+
+  private:
+    /// Only float32 arithmetic is held to the golden likelihoods and tokens.
+    void reportText(const std::string& subject, const CheckSink& sink) const {
         if (!m_meanNll.empty()) {
             sink(m_meanNll.maxCheck(subject, "mean nll", Float32Class::meanNll));
         }
@@ -74,26 +64,25 @@ class PathRun {
         if (!m_correct.empty()) sink(m_correct.check(subject, "drafts correct", "drafts"));
     }
 
-  private:
     /// The prompt, and the greedy answer as far as it is input.
     void compare(const GoldenPrompt& prompt) {
         std::vector<std::int32_t> tokens = prompt.tokens;
         if (!prompt.greedy.empty()) {
             tokens.insert(tokens.end(), prompt.greedy.begin(), std::prev(prompt.greedy.end()));
         }
-        const PromptRecord record = recordPrompt(m_model.decoder(), tokens, m_path);
+        const PromptRecord record = recordPrompt(m_decoder, tokens, m_path);
         if (m_golden.arrays) compareArrays(prompt, record);
         if (prompt.facts) compareFacts(prompt, record);
     }
 
     void compareArrays(const GoldenPrompt& prompt, const PromptRecord& record) {
-        for (const RecordedArray& array : arrays(record, m_model.config())) {
+        for (const RecordedArray& array : arrays(record, m_decoder.config())) {
             compareArray(prompt.name + "." + array.name, array);
         }
         const std::string key = prompt.name + ".greedy_logits";
         if (const auto golden = m_golden.arrays->floats(key)) {
             const std::size_t skip = (prompt.tokens.size() - 1) * m_vocab;
-            m_main.logits.add(key, *golden, std::span(record.logits).subspan(skip));
+            m_main.addLogits(key, *golden, std::span(record.logits).subspan(skip), m_vocab);
         }
         if (const auto golden = m_golden.arrays->floats(prompt.name + ".nll")) {
             m_nll.add(prompt.name, *golden, nll(prompt, record));
@@ -101,13 +90,35 @@ class PathRun {
     }
 
     void compareArray(const std::string& key, const RecordedArray& array) {
+        Comparison& part = partOf(array.name);
         if (array.integer) {
-            const auto golden = m_golden.arrays->ints(key);
-            if (golden) partOf(array.name).experts.add<std::int32_t>(key, *golden, array.ints);
+            const auto width = static_cast<std::size_t>(array.shape.back());
+            if (const auto golden = m_golden.arrays->ints(key)) {
+                part.addChoices(key, *golden, array.ints, width);
+            }
             return;
         }
         const auto golden = m_golden.arrays->floats(key);
-        if (golden) deviationOf(array.name).add(key, *golden, array.floats);
+        if (!golden) return;
+        if (array.name.ends_with("logits")) {
+            part.addLogits(key, *golden, array.floats, m_vocab);
+        } else {
+            deviationOf(array.name).add(key, *golden, array.floats);
+        }
+        compareBeforeRouting(key, array, *golden);
+    }
+
+    void compareBeforeRouting(const std::string& key, const RecordedArray& array,
+                              const std::vector<float>& golden) {
+        const int number = numberIn(array.name);
+        if (number > m_firstRouter) return;
+        if (array.name.starts_with("cache.")) {
+            m_main.cacheBeforeRouting.add(key, golden, array.floats);
+        }
+        // hidden.0 is the embedding, which nothing can round.
+        if (array.name.starts_with("hidden.") && number > 0) {
+            m_main.hiddenBeforeRouting.add(key, golden, array.floats);
+        }
     }
 
     Comparison& partOf(const std::string& name) {
@@ -116,7 +127,6 @@ class PathRun {
 
     Deviation& deviationOf(const std::string& name) {
         Comparison& part = partOf(name);
-        if (name.ends_with("logits")) return part.logits;
         if (name.ends_with(".scores")) return part.scores;
         if (name.ends_with(".weights")) return part.weights;
         return name.find("cache.") != std::string::npos ? part.cache : part.hidden;
@@ -189,9 +199,11 @@ class PathRun {
         }
     }
 
-    LoadedModel& m_model;
+    Decoder& m_decoder;
     const GoldenModel& m_golden;
     AttentionPath m_path;
+    Tolerance m_tolerance;
+    int m_firstRouter;  ///< the first layer with a router
     std::size_t m_vocab;
     Comparison m_main;
     Comparison m_mtp;
@@ -205,9 +217,10 @@ class PathRun {
 
 }  // namespace
 
-void checkArrays(LoadedModel& model, const GoldenModel& golden, const CheckSink& sink) {
-    PathRun(model, golden, AttentionPath::Expanded).run(sink);
-    PathRun(model, golden, AttentionPath::Absorbed).run(sink);
+void checkArrays(Decoder& decoder, const GoldenModel& golden, Tolerance tolerance,
+                 const CheckSink& sink) {
+    PathRun(decoder, golden, AttentionPath::Expanded, tolerance).run(sink);
+    PathRun(decoder, golden, AttentionPath::Absorbed, tolerance).run(sink);
 }
 
 }  // namespace gatescope

@@ -14,6 +14,8 @@ struct Check {
     double measured = 0;  ///< the worst deviation, or how many values differ
     double limit = 0;     ///< passes up to and including this
     std::string note;     ///< how much was compared, where the worst or the first difference is
+    /// The class of tolerances the limit is from; "always": holds whatever the arithmetic.
+    std::string tolerance = "always";
 };
 
 using CheckSink = std::function<void(const Check&)>;

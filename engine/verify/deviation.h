@@ -27,10 +27,13 @@ class Deviation {
             const double difference =
                 static_cast<double>(actual[i]) - static_cast<double>(expected[i]);
             note(where, std::isfinite(difference) ? std::abs(difference) : kInfinity);
+            m_expectedSquares +=
+                static_cast<double>(expected[i]) * static_cast<double>(expected[i]);
         }
     }
     void note(const std::string& where, double deviation) {
         ++m_count;
+        m_sum += deviation;
         m_squares += deviation * deviation;
         if (deviation > m_max || m_where.empty()) {
             m_max = deviation;
@@ -42,6 +45,12 @@ class Deviation {
     double max() const { return m_max; }
     double rms() const { return m_count ? std::sqrt(m_squares / static_cast<double>(m_count)) : 0; }
 
+    /// Relative to the rms of the expected values.
+    double relativeRms() const {
+        return m_squares > 0 ? std::sqrt(m_squares / m_expectedSquares) : 0;
+    }
+    double mean() const { return m_count ? m_sum / static_cast<double>(m_count) : 0; }
+
     Check maxCheck(std::string subject, std::string quantity, double limit) const {
         return {std::move(subject),
                 std::move(quantity),
@@ -51,20 +60,32 @@ class Deviation {
                 fmt::format("{} values, worst in {}", m_count, m_where)};
     }
     Check rmsCheck(std::string subject, std::string quantity, double limit) const {
-        return {std::move(subject),
-                std::move(quantity),
-                rms() <= limit,
-                rms(),
-                limit,
-                fmt::format("{} values", m_count)};
+        return check(std::move(subject), std::move(quantity), rms(), limit);
+    }
+    Check relativeRmsCheck(std::string subject, std::string quantity, double limit) const {
+        return check(std::move(subject), std::move(quantity), relativeRms(), limit);
+    }
+    Check meanCheck(std::string subject, std::string quantity, double limit) const {
+        return check(std::move(subject), std::move(quantity), mean(), limit);
     }
 
   private:
     static constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+    Check check(std::string subject, std::string quantity, double measured, double limit) const {
+        return {std::move(subject),
+                std::move(quantity),
+                measured <= limit,
+                measured,
+                limit,
+                fmt::format("{} values", m_count)};
+    }
+
     std::int64_t m_count = 0;
     double m_max = 0;
+    double m_sum = 0;
     double m_squares = 0;
+    double m_expectedSquares = 0;
     std::string m_where;
 };
 
@@ -99,6 +120,18 @@ class Mismatches {
                 static_cast<double>(m_different),
                 0,
                 std::move(note)};
+    }
+    /// Up to a share of them may differ.
+    Check shareCheck(std::string subject, std::string quantity, std::string_view unit,
+                     double limit) const {
+        const double share =
+            m_count ? static_cast<double>(m_different) / static_cast<double>(m_count) : 0;
+        return {std::move(subject),
+                std::move(quantity),
+                share <= limit,
+                share,
+                limit,
+                fmt::format("{} of {} {}", m_different, m_count, unit)};
     }
 
   private:

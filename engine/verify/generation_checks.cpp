@@ -68,11 +68,20 @@ GenerationParams greedyParams(std::size_t tokens, Speculate speculate) {
     return params;
 }
 
+/// From an empty cache, as below, but without the recorder.
+GenerationResult runUnrecorded(Decoder& decoder, const GoldenPrompt& prompt) {
+    GenerationParams params = greedyParams(prompt.greedy.size(), Speculate::Off);
+    params.record = false;
+    GenerationSink ignored;
+    decoder.truncate(0);
+    return generate(decoder, nullptr, prompt.tokens, params, ignored);
+}
+
 /// The golden answers do not end at end tokens, so none are given. Begins with an empty cache.
-GenerationResult runGreedy(LoadedModel& model, const std::vector<std::int32_t>& prompt,
+GenerationResult runGreedy(Decoder& decoder, const std::vector<std::int32_t>& prompt,
                            std::size_t tokens, Speculate speculate, GenerationSink& sink) {
-    model.decoder().truncate(0);
-    return generate(model.decoder(), nullptr, prompt, greedyParams(tokens, speculate), sink);
+    decoder.truncate(0);
+    return generate(decoder, nullptr, prompt, greedyParams(tokens, speculate), sink);
 }
 
 /// Every verify step of a run: which token it began with, the draft, whether it was accepted.
@@ -122,7 +131,7 @@ const GoldenPrompt* findPrompt(const GoldenModel& golden, std::string_view name)
 
 RoutingCollector recordRouting(LoadedModel& model, const std::vector<std::int32_t>& prompt) {
     RoutingCollector routing(model.routingShape());
-    runGreedy(model, prompt, 1, Speculate::Off, routing);
+    runGreedy(model.decoder(), prompt, 1, Speculate::Off, routing);
     return routing;
 }
 
@@ -184,12 +193,12 @@ void checkGeneration(LoadedModel& model, const GoldenModel& golden, const CheckS
         const std::span<const std::int32_t> expected(prompt.greedy);
         GenerationSink ignored;
         const GenerationResult without =
-            runGreedy(model, prompt.tokens, expected.size(), Speculate::Off, ignored);
+            runGreedy(model.decoder(), prompt.tokens, expected.size(), Speculate::Off, ignored);
         plain.add<std::int32_t>(prompt.name, expected, without.ids);
         if (!model.config().hasMtp()) continue;
         DraftCollector collector;
         const GenerationResult with =
-            runGreedy(model, prompt.tokens, expected.size(), Speculate::Mtp, collector);
+            runGreedy(model.decoder(), prompt.tokens, expected.size(), Speculate::Mtp, collector);
         drafted.add<std::int32_t>(prompt.name, expected, with.ids);
         const auto run = prompt.facts ? prompt.facts->find("speculative") : std::nullopt;
         if (!run) continue;
@@ -200,6 +209,27 @@ void checkGeneration(LoadedModel& model, const GoldenModel& golden, const CheckS
     if (!drafted.empty()) sink(drafted.check(golden.name, "greedy with MTP drafts", "tokens"));
     if (!steps.empty()) sink(steps.check(golden.name, "drafts and acceptance", "steps"));
     if (!counts.empty()) sink(counts.check(golden.name, "forward and draft counts", "counts"));
+}
+
+void checkOwnText(Decoder& decoder, const GoldenModel& golden, const CheckSink& sink) {
+    const bool exact = decoder.device().precision() == Precision::Exact;
+    Mismatches unrecorded;
+    Mismatches drafted;
+    for (const GoldenPrompt& prompt : golden.prompts) {
+        const std::size_t tokens = prompt.greedy.size();
+        if (tokens == 0) continue;
+        GenerationSink ignored;
+        const auto first = runGreedy(decoder, prompt.tokens, tokens, Speculate::Off, ignored);
+        const std::span<const std::int32_t> expected(first.ids);
+        unrecorded.add<std::int32_t>(prompt.name, expected, runUnrecorded(decoder, prompt).ids);
+        if (!exact || !decoder.config().hasMtp()) continue;
+        const auto with = runGreedy(decoder, prompt.tokens, tokens, Speculate::Mtp, ignored);
+        drafted.add<std::int32_t>(prompt.name, expected, with.ids);
+    }
+    if (!unrecorded.empty()) {
+        sink(unrecorded.check(golden.name, "greedy, recorder on, off", "tokens"));
+    }
+    if (!drafted.empty()) sink(drafted.check(golden.name, "greedy, drafts on, off", "tokens"));
 }
 
 void checkRecordedRouting(LoadedModel& model, const GoldenModel& golden, const JsonValue& json,

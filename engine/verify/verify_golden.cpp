@@ -5,7 +5,9 @@
 #include <vector>
 
 #include "engine/error.h"
+#include "engine/model/decoder.h"
 #include "engine/verify/case_checks.h"
+#include "engine/verify/comparison.h"
 #include "engine/verify/golden_model.h"
 #include "engine/verify/model_checks.h"
 
@@ -26,24 +28,34 @@ std::vector<fs::path> foldersIn(const fs::path& dir) {
     return folders;
 }
 
+void checkFloat32Only(const fs::path& dir, LoadedModel& model, const GoldenModel& golden,
+                      const CheckSink& sink) {
+    checkGeneration(model, golden, sink);
+    if (!fs::exists(dir / "routing.json")) return;
+    const auto routing = JsonDocument::read(dir / "routing.json", kMaxJsonBytes);
+    const auto subject = routing.root().find("model");
+    if (subject && subject->string() == golden.name) {
+        checkRecordedRouting(model, golden, routing.root(), sink);
+    }
+}
+
 void verifyModel(const fs::path& dir, const fs::path& goldenDir, const LoadOptions& options,
                  const CheckSink& sink) {
     const std::string name = goldenDir.filename().string();
     const auto model = LoadedModel::load(dir / "ckpt" / name, options);
     const GoldenModel golden(goldenDir);
+    const Tolerance tolerance =
+        toleranceOf(model->device().precision(), model->decoder().cache().layout().type);
     checkConstants(*model, golden, sink);
-    checkArrays(*model, golden, sink);
-    checkGeneration(*model, golden, sink);
+    checkArrays(model->decoder(), golden, tolerance, sink);
     if (fs::exists(goldenDir / "text.json")) {
         const auto text = JsonDocument::read(goldenDir / "text.json", kMaxJsonBytes);
-        checkText(*model, name, text.root(), sink);
+        checkText(*model, name, text.root(), tolerance, sink);
     }
-    if (fs::exists(dir / "routing.json")) {
-        const auto routing = JsonDocument::read(dir / "routing.json", kMaxJsonBytes);
-        const auto subject = routing.root().find("model");
-        if (subject && subject->string() == name) {
-            checkRecordedRouting(*model, golden, routing.root(), sink);
-        }
+    if (tolerance == Tolerance::Float32) {
+        checkFloat32Only(dir, *model, golden, labelled(sink, tolerance));
+    } else {
+        checkOwnText(model->decoder(), golden, sink);
     }
 }
 

@@ -14,8 +14,9 @@ namespace gatescope {
 ///     ckpt/NAME and golden/NAME/{golden.safetensors, golden.json, text.json}
 ///     routing.json (its "model" among those), routing_cases.json, tokenizer/cases.json
 ///
-/// The limits are those of float32 arithmetic. Throws Error when a file cannot be used, or when
-/// nothing in the folder could be compared.
+/// The limits are those of the arithmetic that was asked for (tolerances.h); constants, router
+/// cases and tokenizer cases are held to the same limits in all of them. Throws Error when a file
+/// cannot be used, or when nothing in the folder could be compared.
 void verifyGolden(const std::filesystem::path& dir, const LoadOptions& options,
                   const CheckSink& sink);
 

@@ -70,12 +70,13 @@ void CudaDevice::absorbedAttention(Matrix out, ConstMatrix q, const Weight& kvB,
 
     const int pitch = latentPitch(shape.latentDim);
     const std::int64_t planRows = plan.tokens * shape.heads;
-    const std::int64_t sums = planRows * plan.parts.room * pitch;
-    const std::int64_t stats = planRows * plan.parts.room * 2;
+    const std::int64_t results = planRows * plan.parts.room;
+    // Rows of latents and sums begin at multiples of 16 bytes, so the pairs come last.
+    float* latent =
+        scratch<float>(Scratch::AttentionSplit, planRows * pitch + results * pitch + 2 * results);
     PartialAttention partial{.parts = plan.parts, .pitch = pitch};
-    partial.sums = scratch<float>(Scratch::AttentionSplit, sums + stats + planRows * pitch);
-    partial.stats = reinterpret_cast<float2*>(partial.sums + sums);
-    float* latent = partial.sums + sums + stats;
+    partial.sums = latent + planRows * pitch;
+    partial.stats = reinterpret_cast<float2*>(partial.sums + results * pitch);
     // Room for float32, used as BF16 by the tensor cores.
     auto* queries =
         scratch<float>(Scratch::AbsorbedQuery, planRows * (shape.latentDim + shape.ropeDim));

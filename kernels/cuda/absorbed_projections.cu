@@ -13,8 +13,10 @@ constexpr int kThreads = 256;
 // Tokens that share one reading of a weight.
 constexpr int kTokens = 4;
 // A block of absorbQueryKernel: that many octets of columns, its threads divide the rows.
-constexpr int kOctets = 64;
+constexpr int kOctets = 32;
 constexpr int kRowGroups = kThreads / kOctets;
+// Rows a thread has under way at once, to hide the latency of memory.
+constexpr int kAhead = 4;
 
 GPU_FUNCTION void storeAs(float* out, float value) {
     *out = value;
@@ -34,22 +36,31 @@ template <DType Type>
 GPU_FUNCTION void sumRows(float (&acc)[kTokens][8], const float* q, std::int64_t qStride,
                           int tokens, const Weight& kvB, std::int64_t firstRow, int rows,
                           int rowGroup, int col) {
-#pragma unroll 4
-    for (int d = rowGroup; d < rows; d += kRowGroups) {
-        float w[8];
-        weightOctet<Type>(w, kvB, firstRow + d, col);
+    for (int d0 = rowGroup; d0 < rows; d0 += kAhead * kRowGroups) {
+        float w[kAhead][8] = {};
 #pragma unroll
-        for (int t = 0; t < kTokens; ++t) {
-            const float x = t < tokens ? q[t * qStride + d] : 0.0f;
+        for (int i = 0; i < kAhead; ++i)
+            if (d0 + i * kRowGroups < rows)
+                weightOctet<Type>(w[i], kvB, firstRow + d0 + i * kRowGroups, col);
 #pragma unroll
-            for (int j = 0; j < 8; ++j) acc[t][j] = fmaf(x, w[j], acc[t][j]);
+        for (int i = 0; i < kAhead; ++i) {
+            const int d = d0 + i * kRowGroups;
+            if (d >= rows) break;
+#pragma unroll
+            for (int t = 0; t < kTokens; ++t) {
+                if (t >= tokens) continue;
+                const float x = q[t * qStride + d];
+#pragma unroll
+                for (int j = 0; j < 8; ++j) acc[t][j] = fmaf(x, w[i][j], acc[t][j]);
+            }
         }
     }
 }
 
 // Grid: heads, chunks of 8 kOctets columns, groups of kTokens tokens.
 template <DType Type, typename Out>
-__global__ void absorbQueryKernel(Out* out, ConstMatrix q, Weight kvB, AttentionShape shape) {
+__global__ void __launch_bounds__(kThreads, 2)
+    absorbQueryKernel(Out* out, ConstMatrix q, Weight kvB, AttentionShape shape) {
     __shared__ float partial[kRowGroups][kTokens][kOctets * 8];
     const int head = static_cast<int>(blockIdx.x);
     const int octet = static_cast<int>(threadIdx.x) % kOctets;

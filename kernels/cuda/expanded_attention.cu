@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <algorithm>
+#include <bit>
 
 #include "kernels/cuda/cuda_device.h"
 #include "kernels/cuda/flash_attention.h"
@@ -16,13 +17,14 @@ namespace {
 constexpr std::int64_t kExpandedBytes = std::int64_t{256} << 20;
 constexpr std::int64_t kHalf = sizeof(std::uint16_t);
 
-// Positions expanded at a time: as many as the memory takes, in steps that keep the buffer from
-// growing with every pass.
+// Positions expanded at a time: as many as the memory takes. A context that grows makes the buffer
+// grow by doubling, because each time recorded steps become stale.
 std::int64_t stretchPositions(const AttentionShape& shape, std::int64_t context) {
-    constexpr std::int64_t kStep = 1024;
+    constexpr std::uint64_t kLeast = 1024;
     const std::int64_t bytes = shape.heads * (shape.nopeDim + shape.valueDim) * kHalf;
-    const std::int64_t most = std::max<std::int64_t>(1, kExpandedBytes / bytes / kStep) * kStep;
-    return std::min(most, (context + kStep - 1) / kStep * kStep);
+    const auto fitting = static_cast<std::uint64_t>(kExpandedBytes / bytes);
+    const auto wanted = std::bit_ceil(static_cast<std::uint64_t>(context));
+    return static_cast<std::int64_t>(std::max(kLeast, std::min(std::bit_floor(fitting), wanted)));
 }
 
 }  // namespace

@@ -86,13 +86,13 @@ class FlashBlock {
           m_scale(shape.scale),
           m_head(static_cast<int>(blockIdx.y)),
           m_layout(m_keyDim, m_valueDim, static_cast<int>(blockDim.x) / kWarp),
-          m_tokens(q.rows) {
+          m_tokens(static_cast<int>(q.rows)) {
         // Blocks with the longest context begin first.
         const int queries = static_cast<int>(blockDim.x) / kWarp * 16;
-        m_firstToken = std::int64_t{gridDim.x - 1 - blockIdx.x} * queries;
-        m_offset = stretch.firstQuery - stretch.begin;
-        const std::int64_t visible = m_offset + min(m_firstToken + queries, m_tokens);
-        m_count = static_cast<int>(min(visible, std::int64_t{stretch.count}));
+        m_firstToken = static_cast<int>(gridDim.x - 1 - blockIdx.x) * queries;
+        m_offset = static_cast<int>(stretch.firstQuery - stretch.begin);
+        const int visible = m_offset + min(m_firstToken + queries, m_tokens);
+        m_count = min(visible, stretch.count);
     }
 
     GPU_FUNCTION void run(const Matrix& out, const ConstMatrix& q) {
@@ -121,13 +121,13 @@ class FlashBlock {
         return m_shared + warpIndex() * 16 * m_layout.keyPitch;
     }
     // The lane's query: row g of the warp's tile, or row g + 8 (half 1).
-    GPU_FUNCTION std::int64_t token(int half) const {
+    GPU_FUNCTION int token(int half) const {
         return m_firstToken + warpIndex() * 16 + half * 8 + laneIndex() / 4;
     }
 
     GPU_FUNCTION void loadQueries(const ConstMatrix& q) const {
         for (int r = 0; r < 16; ++r) {
-            const std::int64_t t = m_firstToken + warpIndex() * 16 + r;
+            const int t = m_firstToken + warpIndex() * 16 + r;
             const float* query = q.row(min(t, m_tokens - 1)) + std::int64_t{m_head} * m_keyDim;
             for (int c = laneIndex(); c < m_keyDim; c += kWarp)
                 warpQueries()[r * m_layout.keyPitch + c] = toBf16(t < m_tokens ? query[c] : 0.0f);
@@ -186,7 +186,7 @@ class FlashBlock {
         float factor[2];
 #pragma unroll
         for (int half = 0; half < 2; ++half) {
-            const std::int64_t visible = m_offset + token(half) + 1 - position;
+            const int visible = min(m_offset + token(half) + 1, m_stretch.count) - position;
             float highest = m_largest[half];
 #pragma unroll
             for (int n = 0; n < kPositions / 8; ++n)
@@ -243,7 +243,7 @@ class FlashBlock {
     }
 
     GPU_FUNCTION float2& state(int half) const {
-        return m_stretch.state[token(half) * m_heads + m_head];
+        return m_stretch.state[std::int64_t{token(half)} * m_heads + m_head];
     }
 
     // The lane's column of a strip.
@@ -304,17 +304,17 @@ class FlashBlock {
     float m_scale;
     int m_head;
     SharedLayout m_layout;
-    std::int64_t m_tokens;
-    std::int64_t m_firstToken;
-    std::int64_t m_offset;  // of query 0 from the stretch's begin
-    int m_count;            // positions of the stretch that some query of the block sees
+    int m_tokens;
+    int m_firstToken;
+    int m_offset;  // of query 0 from the stretch's begin
+    int m_count;   // positions of the stretch that some query of the block sees
     float m_largest[2] = {-INFINITY, -INFINITY};
     float m_total[2] = {};
     float m_sums[kStrips][2][4] = {};
 };
 
 // Grid: tiles of queries, heads.
-__global__ void __launch_bounds__(kMaxThreads)
+__global__ void __launch_bounds__(kMaxThreads, 2)
     flashAttentionKernel(Matrix out, ConstMatrix q, FlashStretch stretch, AttentionShape shape) {
     GPU_DYN_SHARED(std::uint16_t, shared);
     FlashBlock(shared, q, stretch, shape).run(out, q);

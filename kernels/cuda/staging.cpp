@@ -42,21 +42,30 @@ void Staging::send(void* device, const std::byte* from, std::size_t bytes) {
     check(cudaMemcpyAsync(device, from, bytes, cudaMemcpyHostToDevice, m_stream), "upload");
 }
 
+void Staging::uploadRun(std::byte* device, const std::byte* host, std::size_t bytes) {
+    for (std::size_t at = 0; at < bytes;) {
+        const auto count = std::min(bytes - at, kHalf);
+        std::byte* staged = room(count);
+        std::memcpy(staged, host + at, count);
+        send(device + at, staged, count);
+        at += count;
+    }
+}
+
 void Staging::uploadRows(void* device, std::size_t pitch, const void* host, std::size_t rowBytes,
                          std::size_t rows) {
     auto* to = static_cast<std::byte*>(device);
     const auto* from = static_cast<const std::byte*>(host);
-    if (pitch == rowBytes || rows == 1) {  // one long row, cut where it suits
-        for (std::size_t at = 0, all = rowBytes * rows; at < all;) {
-            const auto bytes = std::min(all - at, kHalf);
-            std::byte* staged = room(bytes);
-            std::memcpy(staged, from + at, bytes);
-            send(to + at, staged, bytes);
-            at += bytes;
+    if (pitch == rowBytes) return uploadRun(to, from, rowBytes * rows);
+    const auto atOnce = kHalf / pitch;
+    if (atOnce == 0) {  // rows that do not fit the staging memory
+        for (std::size_t row = 0; row < rows; ++row) {
+            uploadRun(to + row * pitch, from + row * rowBytes, rowBytes);
+            check(cudaMemsetAsync(to + row * pitch + rowBytes, 0, pitch - rowBytes, m_stream),
+                  "upload");
         }
         return;
     }
-    const auto atOnce = std::max<std::size_t>(1, kHalf / pitch);
     for (std::size_t row = 0; row < rows; row += atOnce) {
         const auto count = std::min(atOnce, rows - row);
         std::byte* staged = room(count * pitch);

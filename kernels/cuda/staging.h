@@ -19,7 +19,7 @@ class Staging {
     Staging& operator=(const Staging&) = delete;
 
     void upload(void* device, const void* host, std::size_t bytes) {
-        uploadRows(device, bytes, host, bytes, 1);
+        uploadRun(static_cast<std::byte*>(device), static_cast<const std::byte*>(host), bytes);
     }
     /// `rows` rows of rowBytes each to rows `pitch` bytes apart; the gaps become zero.
     void uploadRows(void* device, std::size_t pitch, const void* host, std::size_t rowBytes,
@@ -37,6 +37,7 @@ class Staging {
     };
     /// Room for `bytes` in the running half, or else in the other once it has been read.
     std::byte* room(std::size_t bytes);
+    void uploadRun(std::byte* device, const std::byte* host, std::size_t bytes);
     void send(void* device, const std::byte* from, std::size_t bytes);
 
     cudaStream_t m_stream;

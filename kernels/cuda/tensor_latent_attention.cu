@@ -342,7 +342,7 @@ void launchTiles(const PartialAttention& partial, const std::uint16_t* queries,
 int tensorRowTiles(const AttentionShape& shape, const LatentLayout& layout, std::int64_t rows,
                    std::size_t sharedBytes) {
     const bool wholeOctets = shape.latentDim % kOctet == 0 && shape.ropeDim % kOctet == 0;
-    if (!wholeOctets || shape.latentDim > kMaxLatentDim || shape.ropeDim > kMaxLatentDim) return 0;
+    if (!wholeOctets || shape.latentDim > kMaxLatentDim) return 0;
     int tiles = rows > 32 ? kMaxTiles : rows > 16 ? 2 : 1;
     while (tiles > 0 && static_cast<std::size_t>(SharedLayout(layout, tiles).total) > sharedBytes)
         tiles /= 2;

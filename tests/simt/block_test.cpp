@@ -172,6 +172,27 @@ TEST_F(SimtBlock, WritesPastSharedMemoryAreAnError) {
                 HasSubstr("past the end of its 100 bytes of dynamic shared memory"));
 }
 
+__global__ void readsNowhere(const float4* values, float4* out) {
+    if (threadIdx.x == 1) *out = values[0];
+}
+
+__global__ void usesUpItsStack(char* out) {
+    volatile char frame[std::size_t{80} << 10];
+    frame[0] = 1;
+    *out = frame[0];
+}
+
+TEST_F(SimtBlock, ACrashNamesTheKernel) {
+    const DeviceArray<char> memory(64);
+    auto* slanted = reinterpret_cast<float4*>(memory.data() + 4);
+    const auto crash = [](auto kernel, auto... args) {
+        return launch("crash", kernel, 1, 2, 0, nullptr, args...);
+    };
+    constexpr auto* kDescription = "simt: kernel 'crash', block \\(0,0,0\\), thread \\(1,0,0\\)";
+    EXPECT_DEATH(crash(readsNowhere, static_cast<const float4*>(nullptr), slanted), kDescription);
+    EXPECT_DEATH(crash(usesUpItsStack, memory.data()), "simt: kernel 'crash'.*stack used up");
+}
+
 __global__ void writesAt(int* values, int index) {
     values[index] = 1;
 }

@@ -63,4 +63,8 @@ std::unique_ptr<Blas> makeBlas(cudaStream_t stream, void* /*workspace*/,
     return std::make_unique<CpuBlas>(stream);
 }
 
+std::string blasProblem() {
+    return {};
+}
+
 }  // namespace gatescope::cuda

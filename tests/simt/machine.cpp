@@ -13,6 +13,7 @@
 #include <numeric>
 
 #include "tests/simt/canary.h"
+#include "tests/simt/crash.h"
 
 uint3 threadIdx{};
 uint3 blockIdx{};
@@ -41,7 +42,7 @@ void blockBarrier(std::source_location where) {
 }
 
 void trap() {
-    Machine::instance().fail("__trap");
+    Machine::instance().trap();
 }
 
 namespace {
@@ -114,6 +115,11 @@ Machine::Machine() : m_thread(kMaxThreads) {
 
 std::string Machine::run(const Launch& launch) {
     prepare(launch);
+    const CrashReport crashReport([] {
+        static std::string running;
+        running = instance().describeThread(instance().m_current);
+        return running.c_str();
+    });
     const unsigned first = pickNext();
     if (first != kNone) {
         select(first);
@@ -373,10 +379,7 @@ void Machine::waitForTurn() {
     const unsigned self = m_current;
     m_thread[self].fiber = m_running;
     const unsigned next = pickNext();
-    if (next == kNone) {
-        goTo(m_host);  // an error: this fiber will be restarted
-        return;
-    }
+    if (next == kNone) leave();
     select(next);
     if (next == self) return;
     goTo(m_thread[next].fiber != nullptr ? *m_thread[next].fiber : idleFiber());
@@ -411,9 +414,11 @@ void Machine::abandon() {
 const void* Machine::exchange(unsigned mask, const void* value, std::size_t bytes,
                               std::source_location where) {
     const unsigned lane = laneIndex();
-    if ((mask >> lane & 1u) == 0)
-        fail("divergent warp operation: the mask " + maskText(mask) + " at " + text(where) +
-             " does not name the thread's own lane");
+    if ((mask >> lane & 1u) == 0) {
+        report(m_current, "divergent warp operation: the mask " + maskText(mask) + " at " +
+                              text(where) + " does not name the thread's own lane");
+        leave();
+    }
     Thread& thread = m_thread[m_current];
     thread.where = where;
     thread.mask = mask;
@@ -430,17 +435,26 @@ void Machine::blockBarrier(std::source_location where) {
     waitForTurn();
 }
 
-void Machine::fail(const std::string& cause) {
-    report(m_current, cause);
+void Machine::trap() {
+    report(m_current, "__trap");
+    leave();
+}
+
+/// Never comes back: after an error the fiber is restarted. Nothing may be left to destroy.
+void Machine::leave() {
     goTo(m_host);
-    std::abort();  // nobody comes back to a fiber that failed
+    std::abort();
 }
 
 void Machine::report(unsigned thread, const std::string& cause) {
     if (!m_error.empty()) return;
-    m_error = std::string("kernel '") + m_launch->name + "', block " + text(blockIdx) + ", ";
-    if (thread != kNone) m_error += "thread " + text(m_thread[thread].index) + ": ";
-    m_error += cause;
+    m_error = describeThread(thread) + ": " + cause;
+}
+
+std::string Machine::describeThread(unsigned thread) const {
+    std::string result = std::string("kernel '") + m_launch->name + "', block " + text(blockIdx);
+    if (thread != kNone) result += ", thread " + text(m_thread[thread].index);
+    return result;
 }
 
 }  // namespace detail

@@ -29,7 +29,7 @@ class Machine {
     const void* exchange(unsigned mask, const void* value, std::size_t bytes,
                          std::source_location where);
     void blockBarrier(std::source_location where);
-    [[noreturn]] void fail(const std::string& cause);
+    [[noreturn]] void trap();
     void* dynamicSharedMemory() { return m_shared.get(); }
 
     std::size_t switches() const { return m_switches; }
@@ -87,10 +87,12 @@ class Machine {
 
     void select(unsigned thread);
     void waitForTurn();
+    [[noreturn]] void leave();
     void goTo(Fiber& fiber);
     Fiber& idleFiber();
     void abandon();
     void report(unsigned thread, const std::string& cause);
+    std::string describeThread(unsigned thread) const;
     std::string describeLane(const Warp& warp, unsigned lane) const;
     Warp& warpOf(unsigned thread) { return m_warps[thread / kLanes]; }
 

@@ -102,7 +102,7 @@ TEST(CommandLine, HelpAndVersionOfEveryCommand) {
 TEST(CommandLine, DevicesSaysThatThereIsNoGpu) {
     const Outcome run = runCli({"devices"});
     EXPECT_EQ(run.exitCode, 0);
-    EXPECT_THAT(run.out, HasSubstr("no GPU backend"));
+    EXPECT_THAT(run.out, HasSubstr("No GPU is offered"));
 }
 
 }  // namespace
