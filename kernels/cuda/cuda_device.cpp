@@ -127,6 +127,7 @@ Weight CudaDevice::allocateWeight(const Weight& like) {
     const auto size = static_cast<std::int64_t>(elementSize(like.dtype));
     const auto rowBytes = (like.cols * size + 15) / 16 * 16;
     Weight weight = like;
+    weight.scales = nullptr;
     weight.rowStride = rowBytes / size;
     weight.data = allocateForWeights(static_cast<std::size_t>(rowBytes * like.rows));
     if (like.dtype == DType::F8E4M3) {

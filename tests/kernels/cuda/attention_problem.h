@@ -270,7 +270,7 @@ inline std::ostream& operator<<(std::ostream& out, const AttentionCase& c) {
 inline constexpr AttentionShape kOddShape{
     .heads = 5, .nopeDim = 6, .ropeDim = 4, .valueDim = 7, .latentDim = 19};
 inline constexpr AttentionShape kOctetShape{
-    .heads = 5, .nopeDim = 10, .ropeDim = 8, .valueDim = 24, .latentDim = 40};
+    .heads = 5, .nopeDim = 10, .ropeDim = 16, .valueDim = 24, .latentDim = 40};
 inline constexpr AttentionShape kTileShape{
     .heads = 3, .nopeDim = 32, .ropeDim = 16, .valueDim = 48, .latentDim = 72};
 inline constexpr AttentionShape kDeepSeekShape{

@@ -81,7 +81,8 @@ TEST_P(CudaGatedMatmul, FastIsCloseToTheCpuTwin) {
             EXPECT_LE(difference(device, c, 7), fastTolerance(rows)) << c.text();
         }
     forEachLaneOrder([&] {
-        const Case c{type, type, 12, 40, 333};
+        // A number of steps at which the second product begins where the first ended.
+        const Case c{type, type, 12, 40, 300};
         EXPECT_LE(difference(device, c, 8), fastTolerance(c.rows)) << c.text();
     });
     // Large enough for cuBLAS, where that takes the type.
