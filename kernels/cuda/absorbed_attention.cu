@@ -41,15 +41,24 @@ int partsThatFill(int multiprocessors, int rowTiles, std::int64_t rows) {
     return static_cast<int>(std::max<std::int64_t>(1, blocks / groups));
 }
 
-void fitToMemory(Plan& plan, std::int64_t tokens, std::int64_t capacity, const AttentionShape& s) {
+Plan makePlan(int rowTiles, int multiprocessors, std::int64_t tokens, const StepPosition& position,
+              const AttentionShape& s) {
+    Plan plan;
+    plan.rowTiles = rowTiles;
     auto& p = plan.parts;
+    p.first = position.onDevice;
+    p.heads = s.heads;
+    p.ofQuery = rowTiles == 0;
+    p.most = rowTiles ? partsThatFill(multiprocessors, rowTiles, tokens * s.heads) : kExactParts;
     p.shortest = kShortestPart;
-    const std::int64_t parts = (std::max<std::int64_t>(capacity, 1) + p.shortest - 1) / p.shortest;
+    const std::int64_t capacity = std::max<std::int64_t>(position.capacity, 1);
+    const std::int64_t parts = (capacity + p.shortest - 1) / p.shortest;
     p.room = static_cast<int>(std::min<std::int64_t>(p.most, parts));
     const std::int64_t rowBytes = (latentPitch(s.latentDim) + 2) * std::int64_t{4};
     const std::int64_t queryBytes = s.heads * p.room * rowBytes;
     plan.tokens =
         std::clamp<std::int64_t>(kPartialBytes / queryBytes, 1, std::min(tokens, kMostQueries));
+    return plan;
 }
 
 }  // namespace
@@ -58,16 +67,10 @@ void CudaDevice::absorbedAttention(Matrix out, ConstMatrix q, const Weight& kvB,
                                    LatentCacheView cache, const StepPosition& position,
                                    const AttentionShape& shape) {
     if (q.rows == 0) return;
-    Plan plan;
-    const std::int64_t rows = q.rows * shape.heads;
-    if (isFast()) plan.rowTiles = tensorRowTiles(shape, cache.layout, rows, m_sharedBytesPerBlock);
-    plan.parts.first = position.onDevice;
-    plan.parts.heads = shape.heads;
-    plan.parts.ofQuery = plan.rowTiles == 0;
-    plan.parts.most =
-        plan.rowTiles ? partsThatFill(multiprocessors(), plan.rowTiles, rows) : kExactParts;
-    fitToMemory(plan, q.rows, position.capacity, shape);
-
+    const int rowTiles =
+        isFast() ? tensorRowTiles(shape, cache.layout, q.rows * shape.heads, m_sharedBytesPerBlock)
+                 : 0;
+    const Plan plan = makePlan(rowTiles, multiprocessors(), q.rows, position, shape);
     const int pitch = latentPitch(shape.latentDim);
     const std::int64_t planRows = plan.tokens * shape.heads;
     const std::int64_t results = planRows * plan.parts.room;

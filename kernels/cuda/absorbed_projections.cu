@@ -137,8 +137,8 @@ void launchAbsorb(Out* out, ConstMatrix q, const Weight& kvB, const AttentionSha
     const Grid grid{{static_cast<unsigned>(shape.heads), blocksFor(shape.latentDim, kOctets * 8),
                      blocksFor(q.rows, kTokens)},
                     kThreads};
-    withDType(kvB.dtype, [&](auto type) {
-        launch("absorb queries", absorbQueryKernel<type(), Out>, grid, stream, out, q, kvB, shape);
+    forType(kvB.dtype, [&]<DType Type>() {
+        launch("absorb queries", absorbQueryKernel<Type, Out>, grid, stream, out, q, kvB, shape);
     });
 }
 
@@ -159,8 +159,8 @@ void projectValues(Matrix out, const float* latent, int pitch, const Weight& kvB
     const Grid grid{
         {blocksFor(shape.heads * shape.valueDim, kThreads / kWarp), blocksFor(out.rows, kTokens)},
         kThreads};
-    withDType(kvB.dtype, [&](auto type) {
-        launch("project values", projectValuesKernel<type()>, grid, stream, out, latent, pitch, kvB,
+    forType(kvB.dtype, [&]<DType Type>() {
+        launch("project values", projectValuesKernel<Type>, grid, stream, out, latent, pitch, kvB,
                shape);
     });
 }

@@ -127,7 +127,6 @@ Weight CudaDevice::allocateWeight(const Weight& like) {
     const auto size = static_cast<std::int64_t>(elementSize(like.dtype));
     const auto rowBytes = (like.cols * size + 15) / 16 * 16;
     Weight weight = like;
-    weight.scales = nullptr;
     weight.rowStride = rowBytes / size;
     weight.data = allocateForWeights(static_cast<std::size_t>(rowBytes * like.rows));
     if (like.dtype == DType::F8E4M3) {
@@ -140,7 +139,8 @@ Weight CudaDevice::allocateWeight(const Weight& like) {
 
 Weight CudaDevice::place(const Weight& host) {
     if (host.empty()) return host;
-    const Weight weight = allocateWeight(host);
+    Weight weight = allocateWeight(host);
+    if (!host.scales) weight.scales = nullptr;
     const auto size = elementSize(host.dtype);
     m_staging->uploadRows(
         const_cast<void*>(weight.data), static_cast<std::size_t>(weight.rowStride) * size,

@@ -166,8 +166,8 @@ HalfWeight halfWeight(const Weight& weight, std::uint16_t* memory, cudaStream_t 
         half.stride = weight.stride();
         return half;
     }
-    withDType(weight.dtype, [&](auto type) {
-        launch("kv_b to bf16", halfWeightKernel<type()>,
+    forType(weight.dtype, [&]<DType Type>() {
+        launch("kv_b to bf16", halfWeightKernel<Type>,
                Grid{blocksFor(weight.rows, kWarps), kThreads}, stream, memory, half.stride, weight);
     });
     return half;

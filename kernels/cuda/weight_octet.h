@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <type_traits>
-
 #include "kernels/cuda/convert.h"
 #include "kernels/cuda/gpu.h"
 #include "kernels/weight.h"
@@ -16,21 +14,6 @@ GPU_FUNCTION void e4m3Octet(float (&v)[8], uint2 bytes) {
     e4m3PairToFloat(bytes.x, true, v[2], v[3]);
     e4m3PairToFloat(bytes.y, false, v[4], v[5]);
     e4m3PairToFloat(bytes.y, true, v[6], v[7]);
-}
-
-/// Calls f with the type as a compile-time constant.
-template <typename F>
-void withDType(DType type, const F& f) {
-    switch (type) {
-        case DType::F32:
-            return f(std::integral_constant<DType, DType::F32>{});
-        case DType::BF16:
-            return f(std::integral_constant<DType, DType::BF16>{});
-        case DType::F16:
-            return f(std::integral_constant<DType, DType::F16>{});
-        case DType::F8E4M3:
-            return f(std::integral_constant<DType, DType::F8E4M3>{});
-    }
 }
 
 /// Values col to col + 7 as stored, without block scales. Rows of narrow types are padded to whole
