@@ -52,7 +52,8 @@ void DeviceMenu::lookForGpus() {
 
 void DeviceMenu::fill() {
     m_menu->clear();
-    addDevice(tr("CPU, exact (float32)"), {.name = "cpu", .threads = m_current.threads});
+    addDevice(tr("CPU, exact (float32)"),
+              {.name = "cpu", .precision = {}, .threads = m_current.threads});
     m_menu->addSeparator();
     if (!m_report) {
         addNote(tr("Looking for GPUs…"));

@@ -88,7 +88,7 @@ struct TopLogits {
     float* values = nullptr;      ///< [T, k] their logits
     float* logSum = nullptr;      ///< [T] ln sum exp over the whole row
     std::int32_t* finite = nullptr;  ///< [T] whether every logit of the row is finite
-    int k = 0;                       ///< at most kMaxTopLogits
+    int k = 0;                       ///< at most kMaxTopLogits and `limit`
     std::int64_t limit = 0;          ///< only ids below this compete
 };
 inline constexpr int kMaxTopLogits = 64;

@@ -19,6 +19,7 @@ using Json = nlohmann::ordered_json;
 struct Options {
     CommonOptions common;
     std::string dir;
+    std::string only;
     bool json = false;
 };
 
@@ -43,14 +44,17 @@ int verify(const Options& options) {
     Json checks = Json::array();
     int passed = 0;
     int failed = 0;
-    verifyGolden(options.dir, options.common.load, [&](const Check& check) {
-        ++(check.passed ? passed : failed);
-        if (options.json) {
-            checks.push_back(checkJson(check));
-        } else {
-            print(checkLine(check));
-        }
-    });
+    verifyGolden(
+        options.dir, options.common.load,
+        [&](const Check& check) {
+            ++(check.passed ? passed : failed);
+            if (options.json) {
+                checks.push_back(checkJson(check));
+            } else {
+                print(checkLine(check));
+            }
+        },
+        options.only);
     if (options.json) {
         const Json all = {{"passed", passed}, {"failed", failed}, {"checks", checks}};
         print(all.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
@@ -67,6 +71,8 @@ void addVerify(CLI::App& app, Action& action) {
     CLI::App* command = app.add_subcommand(
         "verify", "Compare the engine with a folder of golden data, one line per check");
     command->add_option("GOLDEN_DIR", options->dir, "Folder with ckpt/ and golden/")->required();
+    command->add_option("--only", options->only,
+                        "One model of the folder, e.g. v3-mini; default: everything");
     command->add_flag("--json", options->json, "Machine-readable");
     addCommonOptions(*command, options->common);
     command->callback([options, &action] { action = [options] { return verify(*options); }; });

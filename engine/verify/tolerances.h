@@ -82,9 +82,10 @@ constexpr ReducedLimits reducedLimits(Tolerance tolerance) {
 
 /// The MTP module stands behind every choice of the main model, so its own differ more often: about
 /// twice the 9.3 % of tests/golden/deviation.json (BF16) and the 21 % of the CPU's arithmetic with
-/// an F8 cache.
+/// an F8 cache. The README has no divergence for the module either; twice the main model's.
 constexpr ReducedLimits mtpLimits(Tolerance tolerance) {
     ReducedLimits limits = reducedLimits(tolerance);
+    if (limits.meanKl) limits.meanKl = 2 * *limits.meanKl;
     if (tolerance == Tolerance::Bf16Activations) limits.routingDifferent = 0.19;
     if (tolerance == Tolerance::F8Cache) limits.routingDifferent = 0.40;
     return limits;

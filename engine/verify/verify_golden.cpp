@@ -59,9 +59,19 @@ void verifyModel(const fs::path& dir, const fs::path& goldenDir, const LoadOptio
     }
 }
 
+void checkCases(const fs::path& dir, const LoadOptions& options, const CheckSink& sink) {
+    if (fs::exists(dir / "routing_cases.json")) {
+        const auto device = makeDevice(options.device);
+        const auto cases = JsonDocument::read(dir / "routing_cases.json", kMaxJsonBytes);
+        checkRoutingCases(*device, cases.root(), sink);
+    }
+    if (fs::exists(dir / "tokenizer" / "cases.json")) checkTokenizerCases(dir / "tokenizer", sink);
+}
+
 }  // namespace
 
-void verifyGolden(const fs::path& dir, const LoadOptions& options, const CheckSink& sink) {
+void verifyGolden(const fs::path& dir, const LoadOptions& options, const CheckSink& sink,
+                  const std::string& only) {
     if (!fs::is_directory(dir)) throw fileError(dir.string(), "", "is no folder");
     bool any = false;
     const CheckSink counting = [&](const Check& check) {
@@ -69,17 +79,10 @@ void verifyGolden(const fs::path& dir, const LoadOptions& options, const CheckSi
         sink(check);
     };
     for (const fs::path& golden : foldersIn(dir / "golden")) {
-        verifyModel(dir, golden, options, counting);
+        if (only.empty() || golden.filename() == only) verifyModel(dir, golden, options, counting);
     }
-    if (fs::exists(dir / "routing_cases.json")) {
-        const auto device = makeDevice(options.device);
-        const auto cases = JsonDocument::read(dir / "routing_cases.json", kMaxJsonBytes);
-        checkRoutingCases(*device, cases.root(), counting);
-    }
-    if (fs::exists(dir / "tokenizer" / "cases.json")) {
-        checkTokenizerCases(dir / "tokenizer", counting);
-    }
-    if (!any) throw fileError(dir.string(), "", "holds nothing to compare with");
+    if (only.empty()) checkCases(dir, options, counting);
+    if (!any) throw fileError(dir.string(), only, "holds nothing to compare with");
 }
 
 }  // namespace gatescope

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "engine/model/loaded_model.h"
 #include "engine/verify/check.h"
@@ -15,9 +16,10 @@ namespace gatescope {
 ///     routing.json (its "model" among those), routing_cases.json, tokenizer/cases.json
 ///
 /// The limits are those of the arithmetic that was asked for (tolerances.h); constants, router
-/// cases and tokenizer cases are held to the same limits in all of them. Throws Error when a file
-/// cannot be used, or when nothing in the folder could be compared.
+/// cases and tokenizer cases are held to the same limits in all of them. With `only`, the model of
+/// that name and nothing else. Throws Error when a file cannot be used, or when nothing in the
+/// folder could be compared.
 void verifyGolden(const std::filesystem::path& dir, const LoadOptions& options,
-                  const CheckSink& sink);
+                  const CheckSink& sink, const std::string& only = {});
 
 }  // namespace gatescope

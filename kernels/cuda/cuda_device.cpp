@@ -16,6 +16,9 @@ namespace {
 
 // Longer passes are limited by arithmetic, where issuing operations one by one costs nothing.
 constexpr std::int64_t kMostRecordedTokens = 16;
+// Device memory from which on intermediate results of a few GB do no harm.
+constexpr std::size_t kRoomForMediumPasses = std::size_t{16} << 30;
+constexpr std::size_t kRoomForLongPasses = std::size_t{40} << 30;
 // What cuBLAS recommends for Hopper; kernels that do not fit it are not chosen.
 constexpr std::size_t kBlasWorkspace = 32 << 20;
 
@@ -33,6 +36,7 @@ CudaDevice::CudaDevice(int ordinal, Precision precision)
     cudaDeviceProp properties{};
     check(cudaGetDeviceProperties(&properties, ordinal), "device properties");
     m_name = properties.name;
+    m_totalBytes = properties.totalGlobalMem;
     m_multiprocessors = attribute(cudaDevAttrMultiProcessorCount, ordinal);
     m_sharedBytesPerBlock =
         static_cast<std::size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal));
@@ -70,7 +74,9 @@ std::span<const CacheType> CudaDevice::cacheTypes() const {
 }
 
 std::int64_t CudaDevice::preferredPass() const {
-    return isFast() ? 4096 : 512;
+    // Long passes read the experts' weights less often and take memory for what they compute.
+    if (!isFast() || m_totalBytes < kRoomForMediumPasses) return 512;
+    return m_totalBytes < kRoomForLongPasses ? 2048 : 4096;
 }
 
 std::optional<DeviceMemory> CudaDevice::memory() const {

@@ -96,6 +96,7 @@ class CudaDevice final : public Device {
     int m_ordinal;
     Precision m_precision;
     std::string m_name;
+    std::size_t m_totalBytes = 0;
     int m_multiprocessors = 0;
     std::size_t m_sharedBytesPerBlock = 0;
     int m_computeCapability = 0;

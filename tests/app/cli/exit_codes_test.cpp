@@ -2,34 +2,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
 #include "tests/app/cli/run_program.h"
 
 namespace gatescope::cli {
 namespace {
 
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 const std::string demo = GATESCOPE_DEMO_MODEL_DIR;
 
-/// Exit code 2 with one line on standard error that says why, and nothing on standard output.
 void expectWrongUse(const std::vector<std::string>& arguments, const std::string& why) {
-    const Outcome run = runCli(arguments);
-    EXPECT_EQ(run.exitCode, 2) << run.err;
-    EXPECT_THAT(run.out, IsEmpty());
-    EXPECT_THAT(run.err, HasSubstr(why));
-    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
+    expectComplaint(arguments, 2, why);
 }
 
-/// Exit code 1 likewise.
 void expectFailure(const std::vector<std::string>& arguments, const std::string& why) {
-    const Outcome run = runCli(arguments);
-    EXPECT_EQ(run.exitCode, 1) << run.err;
-    EXPECT_THAT(run.out, IsEmpty());
-    EXPECT_THAT(run.err, HasSubstr(why));
-    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
+    expectComplaint(arguments, 1, why);
 }
 
 TEST(CommandLine, WrongUseEndsWithTwo) {

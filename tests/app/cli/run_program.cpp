@@ -2,10 +2,13 @@
 #include "tests/app/cli/run_program.h"
 
 #include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -48,6 +51,15 @@ Outcome runCli(const std::vector<std::string>& arguments, const std::string& inp
     int status = 0;
     if (waitpid(child, &status, 0) != child) throw std::runtime_error("waitpid failed");
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, contentOf(out), contentOf(err)};
+}
+
+void expectComplaint(const std::vector<std::string>& arguments, int exitCode,
+                     const std::string& why) {
+    const Outcome run = runCli(arguments);
+    EXPECT_EQ(run.exitCode, exitCode) << run.err;
+    EXPECT_THAT(run.out, testing::IsEmpty());
+    EXPECT_THAT(run.err, testing::HasSubstr(why));
+    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
 }
 
 TemporaryFolder::TemporaryFolder() {

@@ -17,6 +17,11 @@ struct Outcome {
 /// Runs the real program with these arguments and this standard input; never a terminal.
 Outcome runCli(const std::vector<std::string>& arguments, const std::string& input = {});
 
+/// Runs the program and expects this exit code, one line on standard error that says why, and
+/// nothing on standard output.
+void expectComplaint(const std::vector<std::string>& arguments, int exitCode,
+                     const std::string& why);
+
 /// A folder that is removed with everything in it.
 class TemporaryFolder {
   public:

@@ -58,8 +58,8 @@ class WindowCudaTest : public QObject {
                            .note = "cuBLAS was not found"});
         QCOMPARE(texts(menu),
                  (QStringList{"CPU, exact (float32)",
-                              "cuda:0, Card && Co, 8.59 GB free, fast (16-bit products)",
-                              "cuda:0, Card && Co, 8.59 GB free, exact (float32)",
+                              "cuda:0, Card && Co, 8.00\u00A0GiB free, fast (16-bit products)",
+                              "cuda:0, Card && Co, 8.00\u00A0GiB free, exact (float32)",
                               "cuda:1, Card && Co: not enough memory", "cuBLAS was not found"}));
         QVERIFY(menu.actions()[0]->isChecked());
         devices.setCurrent({.name = "cuda:0", .precision = {}, .threads = 0});

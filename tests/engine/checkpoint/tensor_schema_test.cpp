@@ -14,7 +14,7 @@ namespace {
 
 std::string shapeOf(const TensorSpec& spec) {
     return spec.rank == TensorRank::One ? fmt::format("[{}]", spec.rows)
-                                           : fmt::format("[{}, {}]", spec.rows, spec.cols);
+                                        : fmt::format("[{}, {}]", spec.rows, spec.cols);
 }
 
 /// The schema names exactly what the published checkpoints of each kind hold.

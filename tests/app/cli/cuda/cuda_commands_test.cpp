@@ -2,9 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 #include "engine/session/session_store.h"
 #include "tests/app/cli/run_program.h"
@@ -19,7 +19,6 @@ using Json = nlohmann::json;
 using testing::AllOf;
 using testing::AnyOf;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 const std::string demo = GATESCOPE_DEMO_MODEL_DIR;
 const std::string gpu = "cuda:0";
@@ -45,15 +44,6 @@ Json generateJson(const std::vector<std::string>& options) {
     return run.exitCode == 0 ? Json::parse(run.out) : Json();
 }
 
-/// Exit code 1, nothing on standard output, one line on standard error.
-void expectFailure(const std::vector<std::string>& arguments, const std::string& why) {
-    const Outcome run = runCli(arguments);
-    EXPECT_EQ(run.exitCode, 1) << run.err;
-    EXPECT_THAT(run.out, IsEmpty());
-    EXPECT_THAT(run.err, HasSubstr(why));
-    EXPECT_EQ(std::count(run.err.begin(), run.err.end(), '\n'), 1) << run.err;
-}
-
 TEST(CudaCommands, DevicesListsTheGpu) {
     EXPECT_THAT(runCli({"devices"}).out, AllOf(HasSubstr("cpu"), HasSubstr("cuda:0")));
     const Json list = Json::parse(runCli({"devices", "--json"}).out);
@@ -69,12 +59,13 @@ TEST(CudaCommands, AMachineWithoutAGpuSaysSoAndRunsAsBefore) {
     const Outcome run = runCli({"devices"});
     EXPECT_EQ(run.exitCode, 0);
     EXPECT_THAT(run.out, HasSubstr("No GPU is offered: there is no NVIDIA GPU here."));
-    expectFailure({"generate", demo, "--tokens", "1", "--device", gpu}, "no NVIDIA GPU");
+    expectComplaint({"generate", demo, "--tokens", "1", "--device", gpu}, 1, "no NVIDIA GPU");
     EXPECT_EQ(runCli({"generate", demo, "--tokens", "1", "--max-tokens", "1"}).exitCode, 0);
 }
 
 TEST(CudaCommands, ADeviceThatIsNotThereIsNamed) {
-    expectFailure({"generate", demo, "--tokens", "1", "--device", "cuda:1"}, "there is cuda:0");
+    expectComplaint({"generate", demo, "--tokens", "1", "--device", "cuda:1"}, 1,
+                    "there is cuda:0");
 }
 
 // Drafts and their fate too: the recorded steps of main model and MTP module run here.
@@ -118,8 +109,8 @@ TEST(CudaCommands, ExpertsOnTheCpuGiveTheSameTokens) {
     const Json mixed = generateJson(some);
     EXPECT_EQ(mixed.at("ids"), generateJson(exact).at("ids"));
     EXPECT_THAT(mixed.at("device").get<std::string>(), HasSubstr("experts of 3 layers on the cpu"));
-    expectFailure({"generate", demo, "--tokens", "1", "--device", gpu, "--experts-on-cpu", "7"},
-                  "6 MoE layers");
+    expectComplaint({"generate", demo, "--tokens", "1", "--device", gpu, "--experts-on-cpu", "7"},
+                    1, "6 MoE layers");
 }
 
 TEST(CudaCommands, EveryCacheTypeRuns) {
@@ -131,10 +122,31 @@ TEST(CudaCommands, EveryCacheTypeRuns) {
 
 TEST(CudaCommands, AGpuWithoutMemorySaysHowMuchIsNeeded) {
     const Environment memory("GATESCOPE_SIMT_DEVICE_MEMORY", "100000000");
-    expectFailure({"generate", demo, "--tokens", "1", "--device", gpu},
-                  "256 MiB needed, 95 MiB free");
+    expectComplaint({"generate", demo, "--tokens", "1", "--device", gpu}, 1,
+                    "256 MiB needed, 95 MiB free");
     EXPECT_THAT(runCli({"devices"}).out, HasSubstr("not usable: not enough memory"));
 }
+
+// The whole folder takes minutes here: `gatescope-cli verify tests/golden --device cuda:0` in the
+// shim's folder, or on a GPU.
+class CudaVerify : public testing::TestWithParam<std::tuple<const char*, const char*>> {};
+
+TEST_P(CudaVerify, PassesItsTolerances) {
+    const auto [model, precision] = GetParam();
+    const Outcome run = runCli({"verify", GATESCOPE_GOLDEN_DIR, "--only", model, "--device", gpu,
+                                "--precision", precision});
+    EXPECT_EQ(run.exitCode, 0) << run.out << run.err;
+    EXPECT_THAT(run.out, HasSubstr(" 0 failed"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Golden, CudaVerify,
+                         testing::Values(std::tuple{"v3-fp8", "exact"},
+                                         std::tuple{"v3-mini", "fast"}),
+                         [](const auto& param) {
+                             return std::string(std::get<0>(param.param) == std::string("v3-fp8")
+                                                    ? "Fp8Exact"
+                                                    : "Bf16Fast");
+                         });
 
 TEST(CudaCommands, WhatFailsOnTheGpuEndsWithOneSentence) {
     const std::vector<std::string> generate{"generate", demo, "--prompt",     "What is 12 + 30?",
