@@ -20,7 +20,8 @@ constexpr std::size_t kStackBytes = std::size_t{256} << 10;
 #else
 constexpr std::size_t kStackBytes = std::size_t{64} << 10;
 #endif
-constexpr std::size_t kGuardBytes = std::size_t{4} << 10;
+// More than a page: a large frame would step over that.
+constexpr std::size_t kGuardBytes = std::size_t{64} << 10;
 
 struct Jump {
     Fiber* from;
