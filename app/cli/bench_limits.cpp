@@ -50,7 +50,7 @@ double measureCopy(Device& device) {
 
 double measureProduct(Device& device) {
     const std::int64_t rows = device.preferredPass();
-    const std::int64_t side = device.memory() ? 8192 : 2048;
+    const std::int64_t side = device.memory() ? 8192 : 1024;
     const Weight weight = device.random(
         {.dtype = DType::BF16, .rows = side, .cols = side, .deviation = 0.02F, .seed = 1});
     DeviceBuffer<float> in(device);

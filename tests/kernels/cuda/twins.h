@@ -41,7 +41,12 @@ namespace gatescope::test {
 /// of a warp and the warps of a block take turns: a missing barrier shows as a difference.
 inline void forEachLaneOrder(const std::function<void()>& body) {
 #ifdef GATESCOPE_SIMT
-    for (const unsigned seed : {0u, 1u, 2u}) {
+#ifdef __SANITIZE_ADDRESS__
+    const unsigned orders = 1;  // where memory is touched does not depend on the order
+#else
+    const unsigned orders = 3;
+#endif
+    for (unsigned seed = 0; seed < orders; ++seed) {
         simt::options().laneOrderSeed = seed;
         SCOPED_TRACE("lane order " + std::to_string(seed));
         body();
