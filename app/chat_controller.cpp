@@ -42,6 +42,7 @@ ChatController::ChatController(EngineClient* engine, ChatPane* pane, Selection* 
     : QObject(parent), m_engine(engine), m_pane(pane), m_selection(selection), m_store(store) {
     connect(engine, &EngineClient::loadProgress, pane->loading(), &LoadingBar::setProgress);
     connect(engine, &EngineClient::loaded, this, &ChatController::onLoaded);
+    connect(engine, &EngineClient::modelReleased, this, [this] { m_model.reset(); });
     connect(engine, &EngineClient::loadFailed, this, &ChatController::onLoadFailed);
     connect(engine, &EngineClient::answerStarted, this,
             [this](const auto& start) { onAnswerStarted(*start); });
@@ -124,6 +125,7 @@ void ChatController::loadModel(const std::filesystem::path& dir) {
 void ChatController::onLoaded(std::shared_ptr<const ModelFacts> model) {
     m_pane->loading()->finish();
     m_model = std::move(model);
+    m_loadedOptions = m_loadOptions;
     clearConversation(m_model->shape);
     m_closedReason = tr("%1 has no tokenizer.json, so it cannot chat").arg(m_model->name);
     setState(idleState());
@@ -138,7 +140,8 @@ void ChatController::onLoaded(std::shared_ptr<const ModelFacts> model) {
 void ChatController::onLoadFailed(const QString& error) {
     m_pane->loading()->finish();
     m_queuedPrompt.clear();
-    // The model from before, if any, is still in the engine.
+    // The model from before is still in the engine, unless it had to make room on a GPU.
+    m_loadOptions = m_loadedOptions.value_or(m_loadOptions);
     setState(idleState());
     showEmptyChat();
     if (!error.isEmpty()) {

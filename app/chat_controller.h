@@ -31,6 +31,7 @@ class ChatController final : public QObject {
     const ModelFacts* model() const { return m_model.get(); }
     std::optional<std::int64_t> session() const { return m_session; }
     const LoadOptions& loadOptions() const { return m_loadOptions; }
+    /// Where the next model is to run; taken back if it cannot be loaded so.
     void setLoadOptions(const LoadOptions& options) { m_loadOptions = options; }
     const ChatSettings& settings() const { return m_settings; }
     void setSettings(const ChatSettings& settings);
@@ -87,6 +88,7 @@ class ChatController final : public QObject {
     Selection* m_selection;
     TraceStore* m_store;
     LoadOptions m_loadOptions;
+    std::optional<LoadOptions> m_loadedOptions;  ///< of the last model that could be loaded
     ChatSettings m_settings = ChatSettings::defaults();
     std::shared_ptr<const ModelFacts> m_model;
     std::filesystem::path m_loadingDir;

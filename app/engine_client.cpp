@@ -36,6 +36,7 @@ void EngineClient::wire(EngineWorker* worker) {
 
     connect(worker, &EngineWorker::loadProgress, this, &EngineClient::loadProgress, kQueued);
     connect(worker, &EngineWorker::loaded, this, &EngineClient::loaded, kQueued);
+    connect(worker, &EngineWorker::modelReleased, this, &EngineClient::modelReleased, kQueued);
     connect(worker, &EngineWorker::loadFailed, this, &EngineClient::loadFailed, kQueued);
     connect(worker, &EngineWorker::answerStarted, this, &EngineClient::answerStarted, kQueued);
     connect(worker, &EngineWorker::promptRefused, this, &EngineClient::promptRefused, kQueued);

@@ -35,6 +35,7 @@ class EngineClient final : public QObject {
     // From the engine, all in the window's thread.
     void loadProgress(const QString& what, quint64 done, quint64 total);
     void loaded(std::shared_ptr<const gatescope::ModelFacts> card);
+    void modelReleased();
     void loadFailed(const QString& error);
     void answerStarted(std::shared_ptr<const gatescope::AnswerStart> start);
     void promptRefused(const QString& message, const QString& error);

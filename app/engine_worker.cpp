@@ -82,11 +82,13 @@ void EngineWorker::load(const LoadRequest& request) {
         return !request.stop.stop_requested();
     };
     try {
-        if (m_model != nullptr && request.options.device.name != "cpu") {
+        const bool onGpu = m_model != nullptr && m_model->device().memory().has_value();
+        if (onGpu && request.options.device.name != "cpu") {
             // A GPU seldom has room for two models.
-            beginFresh();
             m_conversation.reset();
             m_model.reset();
+            beginFresh();
+            Q_EMIT modelReleased();
         }
         std::unique_ptr<LoadedModel> model =
             LoadedModel::load(request.dir, request.options, progress);

@@ -43,6 +43,8 @@ class EngineWorker final : public QObject {
     void loadProgress(const QString& what, quint64 done, quint64 total);
     void loaded(std::shared_ptr<const gatescope::ModelFacts> card);
     /// `error` is empty when loading was cancelled.
+    /// The model in use was given up to make room for the one that is loading.
+    void modelReleased();
     void loadFailed(const QString& error);
     void answerStarted(std::shared_ptr<const gatescope::AnswerStart> start);
     /// Nothing was started: the message is the person's again.

@@ -69,7 +69,6 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
     m_status = new StatusStrip(statusBar());
     m_chat = new ChatController(m_engine, m_pane, &m_selection, &m_store, this);
     m_chat->setLoadOptions(options.load);
-    m_deviceMenu->setCurrent(options.load.device);
     m_feeder = new DockFeeder(m_docks->views(), m_pane, m_chat, &m_selection, &m_store, this);
     addToolBar();
     connectActions();
@@ -80,7 +79,6 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
     m_chat->setSettings(settings->chat());
     m_actions->setTheme(settings->theme());
     setZoom(settings->zoom());
-    m_status->setModel(nullptr);
     m_feeder->clear();
     if (options.size.isEmpty()) {
         restoreGeometry(settings->geometry());
@@ -177,7 +175,6 @@ void MainWindow::connectChat() {
     });
     connect(m_chat, &ChatController::modelLoaded, this, [this] {
         const ModelFacts& model = *m_chat->model();
-        m_status->setModel(&model);
         if (!model.demo) {
             m_settings->addRecentModel(QString::fromStdString(model.dir.string()));
         }
@@ -265,10 +262,7 @@ void MainWindow::runOn(const DeviceOptions& device) {
         options.expertsOnCpu.reset();
     }
     m_chat->setLoadOptions(options);
-    m_deviceMenu->setCurrent(device);
-    if (m_chat->model() != nullptr) {
-        m_chat->loadModel(m_chat->model()->dir);
-    }
+    m_chat->loadModel(m_chat->model()->dir);
 }
 
 void MainWindow::chooseModel() {
@@ -338,10 +332,12 @@ void MainWindow::refreshActions() {
     m_actions->regenerate->setEnabled(m_chat->canRegenerate());
     m_actions->newSession->setEnabled(!answering && !loading);
     m_actions->openModel->setEnabled(!answering && !loading);
-    m_actions->devices->setEnabled(!answering && !loading);
     m_actions->selectionBack->setEnabled(m_selection.canGoBack());
     m_actions->selectionForward->setEnabled(m_selection.canGoForward());
     const ModelFacts* model = m_chat->model();
+    m_actions->devices->setEnabled(model != nullptr && !answering && !loading);
+    m_deviceMenu->setCurrent(m_chat->loadOptions().device);
+    m_status->setModel(model);
     m_actions->speculate->setEnabled(model == nullptr || model->config.hasMtp());
     m_actions->speculate->setChecked(m_chat->settings().speculate);
     QString name = model != nullptr ? literalText(model->name) : tr("Model");

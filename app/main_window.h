@@ -48,7 +48,6 @@ class MainWindow final : public QMainWindow {
     ChatPane* pane() const { return m_pane; }
     WindowDocks* docks() const { return m_docks; }
     WindowActions* actions() const { return m_actions; }
-    DeviceMenu* deviceMenu() const { return m_deviceMenu; }
     StatusStrip* status() const { return m_status; }
     Selection* selection() { return &m_selection; }
     const TraceStore& traces() const { return m_store; }

@@ -30,12 +30,6 @@ std::int32_t argMax(std::span<const float> values) {
                                      values.begin());
 }
 
-float softmaxAt(std::span<const float> logits, std::int32_t id) {
-    const float largest = *std::max_element(logits.begin(), logits.end());
-    return static_cast<float>(std::exp(logits[static_cast<std::size_t>(id)] - largest) /
-                              sumOfExp(logits, largest));
-}
-
 Sampler::Sampler(const SamplingParams& params, int vocabLimit, int alternatives)
     : m_params(params),
       m_vocabLimit(static_cast<std::size_t>(std::max(0, vocabLimit))),

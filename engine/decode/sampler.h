@@ -64,7 +64,4 @@ class Sampler {
 /// Index of the largest value; the lower index wins a tie.
 std::int32_t argMax(std::span<const float> values);
 
-/// Softmax probability of one entry.
-float softmaxAt(std::span<const float> logits, std::int32_t id);
-
 }  // namespace gatescope

@@ -169,7 +169,6 @@ void Decoder::reserveCache(std::int64_t positions) {
 
 std::vector<float> Decoder::onHost(ConstMatrix values) const {
     std::vector<float> host(static_cast<std::size_t>(values.rows * values.cols));
-    m_device->synchronize();
     m_device->download(host.data(), values.data, host.size() * sizeof(float));
     return host;
 }

@@ -81,7 +81,6 @@ std::vector<float> LatentCache::read(int layer, std::int64_t position) const {
     const std::byte* block =
         m_hostTable[static_cast<std::size_t>(layer * m_maxBlocks + position / kBlockPositions)];
     std::vector<std::byte> row(static_cast<std::size_t>(m_layout.rowBytes()));
-    m_device->synchronize();
     m_device->download(row.data(), block + position % kBlockPositions * m_layout.rowBytes(),
                        row.size());
     return expand(row, m_layout);

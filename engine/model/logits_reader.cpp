@@ -43,7 +43,6 @@ bool LogitsReader::fetch(std::int64_t tokens, std::int64_t vocabSize, LogitsOf w
     m_host.clear();
     m_rows = 0;
     if (rows == 0) return true;
-    m_device->synchronize();
     if (top.k > 0) return fetchTop(rows, top.k);
     m_host.resize(static_cast<std::size_t>(rows * vocabSize));
     m_device->download(m_host.data(), m_logits.data(), m_host.size() * sizeof(float));

@@ -24,7 +24,6 @@ void hostExpertFfn(Matrix out, ConstMatrix normed, const MoeWeights& weights,
     std::vector<float> sum(values);
     std::vector<std::int32_t> ids(choices);
     std::vector<float> gateWeights(choices);
-    device.synchronize();
     device.download(in.data(), normed.data, values * sizeof(float));
     device.download(ids.data(), routing.ids, choices * sizeof(std::int32_t));
     device.download(gateWeights.data(), routing.weights, choices * sizeof(float));

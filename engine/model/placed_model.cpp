@@ -22,8 +22,8 @@ CacheType cacheType(const Device& device, const LoadOptions& options) {
     return wanted;
 }
 
-// Cache of the planned context and room for intermediate results: the inner activations of the
-// longest pass, of which there are about as many copies as an expert layer has operations.
+// Cache of the planned context, and a sixteenth of the memory for intermediate results: what a pass
+// of 4096 tokens takes on a large GPU and one of 512 on a small one.
 std::uint64_t reservedBytes(const ModelConfig& config, const LoadOptions& options, CacheType type,
                             const DeviceMemory& memory) {
     const LatentLayout layout{type, config.kvLoraRank, config.qkRopeHeadDim};

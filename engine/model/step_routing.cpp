@@ -36,7 +36,6 @@ Routing StepRouting::slot(int i) const {
 
 void StepRouting::report(ForwardObserver& observer, std::span<const int> layerIndices) {
     m_host.resize(bytes());
-    m_device->synchronize();
     m_device->download(m_host.data(), m_memory.data(), m_host.size());
     const auto all = parts(m_host.data());
     for (std::size_t i = 0; i < layerIndices.size(); ++i) {

@@ -40,7 +40,6 @@ CudaDevice::CudaDevice(int ordinal, Precision precision)
     m_multiprocessors = attribute(cudaDevAttrMultiProcessorCount, ordinal);
     m_sharedBytesPerBlock =
         static_cast<std::size_t>(attribute(cudaDevAttrMaxSharedMemoryPerBlockOptin, ordinal));
-    m_computeCapability = properties.major * 10 + properties.minor;
     check(cudaStreamCreateWithFlags(&m_stream, cudaStreamNonBlocking), "stream");
     m_weights = std::make_unique<WeightArena>();
     m_staging = std::make_unique<Staging>(m_stream);

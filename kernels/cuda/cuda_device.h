@@ -78,8 +78,6 @@ class CudaDevice final : public Device {
     int multiprocessors() const { return m_multiprocessors; }
     /// The most dynamic shared memory a block may ask for, in bytes.
     std::size_t sharedBytesPerBlock() const { return m_sharedBytesPerBlock; }
-    /// 80 for compute capability 8.0.
-    int computeCapability() const { return m_computeCapability; }
     bool isFast() const { return m_precision == Precision::Fast; }
     /// At least `count` elements of T that keep their content until the slot is asked for again.
     /// Growing a slot makes recorded steps stale.
@@ -99,7 +97,6 @@ class CudaDevice final : public Device {
     std::size_t m_totalBytes = 0;
     int m_multiprocessors = 0;
     std::size_t m_sharedBytesPerBlock = 0;
-    int m_computeCapability = 0;
     cudaStream_t m_stream = nullptr;
     /// Raised whenever memory a recorded step may point to was given back.
     std::uint64_t m_generation = 0;

@@ -31,8 +31,7 @@ void* allocateDeviceMemory(std::size_t bytes) {
     std::size_t total = 0;
     check(cudaMemGetInfo(&free, &total), "memory size");
     throw DeviceMemoryError("not enough GPU memory: " + mib(bytes) + " more needed, " + mib(free) +
-                                " free of " + mib(total),
-                            bytes, free);
+                            " free of " + mib(total));
 }
 
 }  // namespace gatescope::cuda

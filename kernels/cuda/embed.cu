@@ -18,26 +18,13 @@ __global__ void embedKernel(Matrix out, Weight table, const std::int32_t* ids) {
     out.row(blockIdx.y)[col] = loadWeight<Type>(table, ids[blockIdx.y], col);
 }
 
-template <DType Type>
-void embedAs(Matrix out, const Weight& table, const std::int32_t* ids, cudaStream_t stream) {
-    launch("embed", embedKernel<Type>,
-           Grid{{blocksFor(out.cols, kThreads), static_cast<unsigned>(out.rows)}, kThreads}, stream,
-           out, table, ids);
-}
-
 }  // namespace
 
 void CudaDevice::embed(Matrix out, const Weight& table, const std::int32_t* ids) {
-    switch (table.dtype) {
-        case DType::F32:
-            return embedAs<DType::F32>(out, table, ids, m_stream);
-        case DType::BF16:
-            return embedAs<DType::BF16>(out, table, ids, m_stream);
-        case DType::F16:
-            return embedAs<DType::F16>(out, table, ids, m_stream);
-        case DType::F8E4M3:
-            return embedAs<DType::F8E4M3>(out, table, ids, m_stream);
-    }
+    const Grid grid{{blocksFor(out.cols, kThreads), static_cast<unsigned>(out.rows)}, kThreads};
+    forType(table.dtype, [&]<DType Type>() {
+        launch("embed", embedKernel<Type>, grid, m_stream, out, table, ids);
+    });
 }
 
 }  // namespace gatescope::cuda

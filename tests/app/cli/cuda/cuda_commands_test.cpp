@@ -44,6 +44,20 @@ Json generateJson(const std::vector<std::string>& options) {
     return run.exitCode == 0 ? Json::parse(run.out) : Json();
 }
 
+/// Every expert chosen in the session that a run left, in the order it was recorded.
+std::vector<std::uint16_t> chosenExperts(const std::string& file, const Json& run) {
+    const SessionStore store(file);
+    const auto stored = store.load(run.at("session").at("number").get<std::int64_t>());
+    std::vector<std::uint16_t> experts;
+    for (const StoredTurn& turn : stored.turns)
+        for (const StepTrace& step : turn.steps)
+            for (const auto* tokens : {&step.tokens, &step.mtp})
+                for (const RoutedToken& token : *tokens)
+                    experts.insert(experts.end(), token.routing.experts.begin(),
+                                   token.routing.experts.end());
+    return experts;
+}
+
 TEST(CudaCommands, DevicesListsTheGpu) {
     EXPECT_THAT(runCli({"devices"}).out, AllOf(HasSubstr("cpu"), HasSubstr("cuda:0")));
     const Json list = Json::parse(runCli({"devices", "--json"}).out);
@@ -70,16 +84,21 @@ TEST(CudaCommands, ADeviceThatIsNotThereIsNamed) {
 
 // Drafts and their fate too: the recorded steps of main model and MTP module run here.
 TEST(CudaCommands, ExactGivesTheTokensAndTheRoutingOfTheCpu) {
-    const Json cpu = generateJson({});
-    const Json cuda = generateJson({"--device", gpu, "--precision", "exact"});
+    TemporaryFolder folder;
+    const std::string file = folder / "s.db";
+    const Json cpu = generateJson({"--session", file});
+    const Json cuda = generateJson({"--device", gpu, "--precision", "exact", "--session", file});
     EXPECT_EQ(cuda.at("ids"), cpu.at("ids"));
     for (const char* count : {"steps", "drafted", "accepted"})
         EXPECT_EQ(cuda.at("speculation").at(count), cpu.at("speculation").at(count)) << count;
     EXPECT_EQ(cuda.at("precision"), "exact");
     EXPECT_THAT(cuda.at("device").get<std::string>(), HasSubstr("cuda:0"));
+    const auto chosen = chosenExperts(file, cpu);
+    EXPECT_GT(chosen.size(), 100U);
+    EXPECT_EQ(chosenExperts(file, cuda), chosen);
 }
 
-TEST(CudaCommands, DraftsAndTheRecorderChangeNothingInExact) {
+TEST(CudaCommands, DraftsChangeNothingInExact) {
     const std::vector<std::string> exact{"--device", gpu, "--precision", "exact"};
     const auto with = [&](const std::string& speculate) {
         auto options = exact;
