@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/cache_view.h"
 
-#include <QEvent>
 #include <QLabel>
-#include <QShowEvent>
 #include <QStackedWidget>
 #include <QVBoxLayout>
 #include <limits>
@@ -42,7 +40,6 @@ class CacheView::Private final : public QObject {
   public:
     explicit Private(CacheView* view);
 
-    void changed();
     void compute();
     std::vector<std::vector<NumberCell>> rows() const;
     QString noteText() const;
@@ -59,8 +56,6 @@ class CacheView::Private final : public QObject {
     CacheChart* chart = nullptr;
     std::shared_ptr<const CacheValue> value;
     QString pointed;
-    bool stale = true;
-    int computations = 0;
 };
 
 CacheView::Private::Private(CacheView* view) : q(view) {
@@ -101,13 +96,6 @@ CacheView::Private::Private(CacheView* view) : q(view) {
     what.failed = [this](const QString& text) { Q_EMIT q->failed(text); };
     installExportMenu(chart, what);
     installExportMenu(table, what);
-}
-
-void CacheView::Private::changed() {
-    stale = true;
-    if (q->isVisible()) {
-        compute();
-    }
 }
 
 QString CacheView::Private::noteText() const {
@@ -171,8 +159,6 @@ std::vector<std::vector<NumberCell>> CacheView::Private::rows() const {
 }
 
 void CacheView::Private::compute() {
-    stale = false;
-    ++computations;
     const bool empty = !value || value->use.bytesPerPosition <= 0;
     pages->setCurrentIndex(empty ? kMessagePage : kContentPage);
     if (empty) {
@@ -188,9 +174,7 @@ void CacheView::Private::compute() {
     chart->setUse(value->use);
 }
 
-CacheView::CacheView(QWidget* parent) : QWidget(parent), d(std::make_unique<Private>(this)) {
-    setAutoFillBackground(true);
-    setBackgroundRole(QPalette::Base);
+CacheView::CacheView(QWidget* parent) : DockView(parent), d(std::make_unique<Private>(this)) {
     setFocusProxy(d->table);
     setAccessibleName(tr("Cache"));
 }
@@ -199,22 +183,15 @@ CacheView::~CacheView() = default;
 
 void CacheView::setValue(std::shared_ptr<const CacheValue> value) {
     d->value = std::move(value);
-    d->changed();
+    changed();
 }
 
 QString CacheView::tableText(QChar separator) const {
     return d->table->exactText(separator);
 }
 
-int CacheView::computations() const {
-    return d->computations;
-}
-
-void CacheView::showEvent(QShowEvent* event) {
-    QWidget::showEvent(event);
-    if (d->stale) {
-        d->compute();
-    }
+void CacheView::compute() {
+    d->compute();
 }
 
 }  // namespace gatescope

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <QWidget>
 #include <memory>
 
 #include "engine/trace/step_trace.h"
+#include "views/dock_view.h"
 
 namespace gatescope {
 
@@ -16,7 +16,7 @@ struct CacheValue {
 
 /// Bytes of the latent cache: used, reserved, per token and layer, beside the same context as
 /// expanded multi-head attention, and at the maximum context.
-class CacheView final : public QWidget {
+class CacheView final : public DockView {
     Q_OBJECT
 
   public:
@@ -27,14 +27,9 @@ class CacheView final : public QWidget {
     void setValue(std::shared_ptr<const CacheValue> value);
 
     QString tableText(QChar separator = u'\t') const;
-    int computations() const;
-
-  Q_SIGNALS:
-    void hoverText(const QString& text);
-    void failed(const QString& message);
 
   protected:
-    void showEvent(QShowEvent* event) override;
+    void compute() override;
 
   private:
     class Private;

@@ -212,11 +212,9 @@ std::vector<double> RoutingView::Private::massValues() const {
     // RoutingLoad::relativeGateMass for a whole map: it sums a row for every cell, this once.
     const auto experts = static_cast<std::size_t>(load->shape.experts);
     std::vector<double> out(static_cast<std::size_t>(load->rows()) * experts, 0.0);
-    for (int phase = 0; phase < kPhaseCount; ++phase) {
-        if ((phases >> phase & 1U) != 0) {
-            const auto& mass = load->phases[static_cast<std::size_t>(phase)].gateMass;
-            std::transform(mass.begin(), mass.end(), out.begin(), out.begin(), std::plus<>());
-        }
+    for (const PhaseLoad* part : load->parts(phases)) {
+        const auto& mass = part->gateMass;
+        std::transform(mass.begin(), mass.end(), out.begin(), out.begin(), std::plus<>());
     }
     for (auto row = out.begin(); row != out.end(); row += static_cast<std::ptrdiff_t>(experts)) {
         const auto end = row + static_cast<std::ptrdiff_t>(experts);
@@ -469,7 +467,7 @@ unsigned RoutingView::phases() const {
 }
 
 void RoutingView::setPhases(unsigned mask) {
-    const unsigned known = mask & ((1U << kPhaseCount) - 1);
+    const unsigned known = mask & kAllTokens;
     if (known != d->phases) {
         d->phases = known;
         d->changed();

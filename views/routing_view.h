@@ -21,11 +21,6 @@ class RoutingView final : public QWidget {
     enum class Mode { RelativeLoad, GateMass, ThisToken };
     Q_ENUM(Mode)
 
-    /// Bit i of a phase mask is Phase i.
-    static constexpr unsigned kDefaultPhases = (1U << static_cast<unsigned>(Phase::Prefill)) |
-                                               (1U << static_cast<unsigned>(Phase::Decode)) |
-                                               (1U << static_cast<unsigned>(Phase::Draft));
-
     explicit RoutingView(Selection* selection, QWidget* parent = nullptr);
     ~RoutingView() override;
 

@@ -2,7 +2,6 @@
 #include "views/speculation_view.h"
 
 #include <QLabel>
-#include <QShowEvent>
 #include <QStackedWidget>
 #include <QVBoxLayout>
 #include <cmath>
@@ -48,7 +47,6 @@ class SpeculationView::Private final : public QObject {
   public:
     explicit Private(SpeculationView* view);
 
-    void changed();
     void compute();
     QString messageText() const;
     std::vector<std::vector<NumberCell>> rows() const;
@@ -65,8 +63,6 @@ class SpeculationView::Private final : public QObject {
     RoutingShape shape;
     State state = State::NoModel;
     QString pointed;
-    bool stale = true;
-    int computations = 0;
 };
 
 SpeculationView::Private::Private(SpeculationView* view) : q(view) {
@@ -107,13 +103,6 @@ SpeculationView::Private::Private(SpeculationView* view) : q(view) {
     what.failed = [this](const QString& text) { Q_EMIT q->failed(text); };
     installExportMenu(chart, what);
     installExportMenu(table, what);
-}
-
-void SpeculationView::Private::changed() {
-    stale = true;
-    if (q->isVisible()) {
-        compute();
-    }
 }
 
 QString SpeculationView::Private::messageText() const {
@@ -211,8 +200,6 @@ std::vector<std::vector<NumberCell>> SpeculationView::Private::rows() const {
 }
 
 void SpeculationView::Private::compute() {
-    stale = false;
-    ++computations;
     const QString text = messageText();
     const bool showChart = hasDrafts() && (state == State::On || state == State::Off);
     pages->setCurrentIndex(showChart ? kContentPage : kMessagePage);
@@ -233,9 +220,7 @@ void SpeculationView::Private::compute() {
 }
 
 SpeculationView::SpeculationView(QWidget* parent)
-    : QWidget(parent), d(std::make_unique<Private>(this)) {
-    setAutoFillBackground(true);
-    setBackgroundRole(QPalette::Base);
+    : DockView(parent), d(std::make_unique<Private>(this)) {
     setFocusProxy(d->table);
     setAccessibleName(tr("Speculation"));
 }
@@ -245,7 +230,7 @@ SpeculationView::~SpeculationView() = default;
 void SpeculationView::setState(State state) {
     if (state != d->state) {
         d->state = state;
-        d->changed();
+        changed();
     }
 }
 
@@ -257,7 +242,7 @@ void SpeculationView::setValue(std::shared_ptr<const SpeculationValue> value,
                                const RoutingShape& shape) {
     d->value = std::move(value);
     d->shape = shape;
-    d->changed();
+    changed();
 }
 
 QString SpeculationView::message() const {
@@ -268,15 +253,8 @@ QString SpeculationView::tableText(QChar separator) const {
     return d->table->exactText(separator);
 }
 
-int SpeculationView::computations() const {
-    return d->computations;
-}
-
-void SpeculationView::showEvent(QShowEvent* event) {
-    QWidget::showEvent(event);
-    if (d->stale) {
-        d->compute();
-    }
+void SpeculationView::compute() {
+    d->compute();
 }
 
 }  // namespace gatescope

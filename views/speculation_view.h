@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <QWidget>
 #include <memory>
 
 #include "engine/analysis/speculation_stats.h"
 #include "engine/trace/step_trace.h"
+#include "views/dock_view.h"
 
 namespace gatescope {
 
 /// What became of the drafts of a session.
-class SpeculationView final : public QWidget {
+class SpeculationView final : public DockView {
     Q_OBJECT
 
   public:
@@ -34,14 +34,9 @@ class SpeculationView final : public QWidget {
     /// The sentence shown instead of or above the chart, for tests.
     QString message() const;
     QString tableText(QChar separator = u'\t') const;
-    int computations() const;
-
-  Q_SIGNALS:
-    void hoverText(const QString& text);
-    void failed(const QString& message);
 
   protected:
-    void showEvent(QShowEvent* event) override;
+    void compute() override;
 
   private:
     class Private;

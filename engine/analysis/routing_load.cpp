@@ -29,12 +29,10 @@ bool isMtpRow(const RoutingLoad& load, int row) {
     return row >= static_cast<int>(load.shape.layers.size());
 }
 
-double gateMass(const RoutingLoad& load, std::size_t index, unsigned mask) {
+double gateMass(const std::vector<const PhaseLoad*>& parts, std::size_t index) {
     double sum = 0;
-    for (int phase = 0; phase < kPhaseCount; ++phase) {
-        if (inMask(phase, mask)) {
-            sum += load.phases[static_cast<std::size_t>(phase)].gateMass[index];
-        }
+    for (const PhaseLoad* part : parts) {
+        sum += part->gateMass[index];
     }
     return sum;
 }
@@ -73,13 +71,26 @@ int RoutingLoad::layerOfRow(int row) const {
     return isMtpRow(*this, row) ? shape.mtpLayer : shape.layers[static_cast<std::size_t>(row)];
 }
 
+std::vector<const PhaseLoad*> RoutingLoad::parts(unsigned phaseMask) const {
+    std::vector<const PhaseLoad*> out;
+    for (const auto* kind : {&phases, &special}) {
+        if (kind == &special && (phaseMask & kSpecialTokens) == 0) {
+            continue;
+        }
+        for (int phase = 0; phase < kPhaseCount; ++phase) {
+            const PhaseLoad& part = (*kind)[static_cast<std::size_t>(phase)];
+            if (inMask(phase, phaseMask) && !part.counts.empty()) {
+                out.push_back(&part);
+            }
+        }
+    }
+    return out;
+}
+
 std::int64_t RoutingLoad::tokens(int row, unsigned phaseMask) const {
     std::int64_t sum = 0;
-    for (int phase = 0; phase < kPhaseCount; ++phase) {
-        if (inMask(phase, phaseMask)) {
-            const PhaseLoad& load = phases[static_cast<std::size_t>(phase)];
-            sum += isMtpRow(*this, row) ? load.mtpTokens : load.tokens;
-        }
+    for (const PhaseLoad* part : parts(phaseMask)) {
+        sum += isMtpRow(*this, row) ? part->mtpTokens : part->tokens;
     }
     return sum;
 }
@@ -87,10 +98,8 @@ std::int64_t RoutingLoad::tokens(int row, unsigned phaseMask) const {
 std::int64_t RoutingLoad::count(int row, int expert, unsigned phaseMask) const {
     const std::size_t index = cell(*this, row, expert);
     std::int64_t sum = 0;
-    for (int phase = 0; phase < kPhaseCount; ++phase) {
-        if (inMask(phase, phaseMask)) {
-            sum += phases[static_cast<std::size_t>(phase)].counts[index];
-        }
+    for (const PhaseLoad* part : parts(phaseMask)) {
+        sum += part->counts[index];
     }
     return sum;
 }
@@ -104,14 +113,15 @@ double RoutingLoad::relativeLoad(int row, int expert, unsigned phaseMask) const 
 }
 
 double RoutingLoad::relativeGateMass(int row, int expert, unsigned phaseMask) const {
+    const auto counted = parts(phaseMask);
     double total = 0;
     for (int other = 0; other < shape.experts; ++other) {
-        total += gateMass(*this, cell(*this, row, other), phaseMask);
+        total += gateMass(counted, cell(*this, row, other));
     }
     if (!(total > 0)) {
         return kNaN;
     }
-    return gateMass(*this, cell(*this, row, expert), phaseMask) * shape.experts / total;
+    return gateMass(counted, cell(*this, row, expert)) * shape.experts / total;
 }
 
 double RoutingLoad::maxVio(int row, unsigned phaseMask) const {
@@ -128,12 +138,6 @@ double RoutingLoad::maxVio(int row, unsigned phaseMask) const {
 
 RoutingLoadCounter::RoutingLoadCounter(RoutingShape shape) {
     m_load.shape = std::move(shape);
-    const std::size_t cells = static_cast<std::size_t>(m_load.rows()) *
-                              static_cast<std::size_t>(std::max(m_load.shape.experts, 0));
-    for (PhaseLoad& phase : m_load.phases) {
-        phase.counts.assign(cells, 0);
-        phase.gateMass.assign(cells, 0.0);
-    }
 }
 
 void RoutingLoadCounter::add(const StepTrace& step) {
@@ -155,7 +159,14 @@ void RoutingLoadCounter::add(const RoutedToken& token, bool mtp) {
     }
     checkRouting(m_load.shape, token.routing, mtp ? 1 : mainRows);
 
-    PhaseLoad& phase = m_load.phases.at(static_cast<std::size_t>(token.phase));
+    auto& kind = token.special ? m_load.special : m_load.phases;
+    PhaseLoad& phase = kind.at(static_cast<std::size_t>(token.phase));
+    if (phase.counts.empty()) {
+        const std::size_t cells = static_cast<std::size_t>(m_load.rows()) *
+                                  static_cast<std::size_t>(std::max(m_load.shape.experts, 0));
+        phase.counts.assign(cells, 0);
+        phase.gateMass.assign(cells, 0.0);
+    }
     ++(mtp ? phase.mtpTokens : phase.tokens);
     const auto experts = static_cast<std::size_t>(m_load.shape.experts);
     const auto topK = static_cast<std::size_t>(m_load.shape.topK);

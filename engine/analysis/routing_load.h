@@ -10,7 +10,18 @@
 
 namespace gatescope {
 
-/// Counts of one phase: rows are the shape's layers, then the MTP layer if there is one.
+/// Part of a phase mask, beside bit i for phase i: special tokens (BOS, role markers, end tokens)
+/// of these phases count too. Without it they do not: their routing is extreme, and in a short
+/// prompt they would be most of it.
+inline constexpr unsigned kSpecialTokens = 1U << static_cast<unsigned>(kPhaseCount);
+/// The phases that are the model's own work on prompt and answer, special tokens left out.
+inline constexpr unsigned kDefaultPhases = (1U << static_cast<unsigned>(Phase::Prefill)) |
+                                           (1U << static_cast<unsigned>(Phase::Decode)) |
+                                           (1U << static_cast<unsigned>(Phase::Draft));
+inline constexpr unsigned kAllTokens = kSpecialTokens | (kSpecialTokens - 1);
+
+/// Counts of one phase: rows are the shape's layers, then the MTP layer if there is one. The
+/// vectors are empty until something was counted.
 struct PhaseLoad {
     std::int64_t tokens = 0;           ///< n: positions routed through the main layers
     std::int64_t mtpTokens = 0;        ///< n of the MTP row
@@ -21,7 +32,8 @@ struct PhaseLoad {
 /// An immutable snapshot of expert load, by phase. Made by RoutingLoadCounter.
 struct RoutingLoad {
     RoutingShape shape;
-    std::array<PhaseLoad, kPhaseCount> phases;
+    std::array<PhaseLoad, kPhaseCount> phases;   ///< ordinary tokens
+    std::array<PhaseLoad, kPhaseCount> special;  ///< special tokens, counted apart
 
     int rows() const {
         return static_cast<int>(shape.layers.size()) + (shape.mtpLayer >= 0 ? 1 : 0);
@@ -29,7 +41,10 @@ struct RoutingLoad {
     int rowOfLayer(int layer) const;  ///< -1: not an MoE layer
     int layerOfRow(int row) const;
 
-    /// Tokens that count in this row over the chosen phases (bit i of mask: phase i).
+    /// The parts that a phase mask (bit i: phase i; kSpecialTokens) stands for and that hold
+    /// counts.
+    std::vector<const PhaseLoad*> parts(unsigned phaseMask) const;
+    /// Tokens that count in this row over the chosen phases.
     std::int64_t tokens(int row, unsigned phaseMask) const;
     std::int64_t count(int row, int expert, unsigned phaseMask) const;
     /// q_i = c_i E / (n k); 1 is the fair share. NaN without tokens.

@@ -215,7 +215,7 @@ void RoutingViewTest::gateMass() {
     const auto load = demoLoad();
     for (int expert = 0; expert < 32; ++expert) {
         const double own = std::exp2(map()->drawnValue({4, expert})) - 1;
-        QVERIFY(std::abs(own - load->relativeGateMass(3, expert, RoutingView::kDefaultPhases)) <
+        QVERIFY(std::abs(own - load->relativeGateMass(3, expert, kDefaultPhases)) <
                 1e-9);
     }
     QVERIFY(view->cellText(1, 3).contains(QStringLiteral("gate mass 9.6× · chosen 3 times")));
