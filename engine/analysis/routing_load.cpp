@@ -54,6 +54,36 @@ void checkRouting(const RoutingShape& shape, const TokenRouting& routing, std::s
     }
 }
 
+/// Calls visit(index of the cell [row, expert], index of the choice) for all choices of a token.
+template <typename Visit>
+void forEachChoice(const RoutingShape& shape, const RoutedToken& token, std::size_t firstRow,
+                   Visit&& visit) {
+    const auto experts = static_cast<std::size_t>(shape.experts);
+    const auto topK = static_cast<std::size_t>(shape.topK);
+    const std::vector<std::uint16_t>& chosen = token.routing.experts;
+    std::size_t row = firstRow * experts;
+    for (std::size_t i = 0; i < chosen.size(); row += experts) {
+        for (const std::size_t end = i + topK; i < end; ++i) {
+            visit(row + chosen[i], i);
+        }
+    }
+}
+
+std::size_t partOf(const RoutedToken& token) {
+    return 2 * static_cast<std::size_t>(token.phase) + (token.special ? 1 : 0);
+}
+
+void addStep(std::vector<StepSize>& sizes, const StepSize& step) {
+    const auto at = std::lower_bound(
+        sizes.begin(), sizes.end(), step.tokens,
+        [](const StepSize& size, std::int64_t tokens) { return size.tokens < tokens; });
+    if (at != sizes.end() && at->tokens == step.tokens) {
+        at->steps += step.steps;
+    } else {
+        sizes.insert(at, step);
+    }
+}
+
 }  // namespace
 
 int RoutingLoad::rowOfLayer(int layer) const {
@@ -136,45 +166,128 @@ double RoutingLoad::maxVio(int row, unsigned phaseMask) const {
     return static_cast<double>(largest) * shape.experts / choices - 1;
 }
 
+std::vector<StepSize> RoutingLoad::stepSizes(int row, unsigned phaseMask) const {
+    std::vector<StepSize> out;
+    for (const PhaseLoad* part : parts(phaseMask)) {
+        for (const StepSize& size : isMtpRow(*this, row) ? part->mtpStepSizes : part->stepSizes) {
+            addStep(out, size);
+        }
+    }
+    return out;
+}
+
+double RoutingLoad::stepMaxVio(int row, unsigned phaseMask) const {
+    std::int64_t steps = 0;
+    for (const StepSize& size : stepSizes(row, phaseMask)) {
+        steps += size.steps;
+    }
+    double sum = 0;
+    for (const PhaseLoad* part : parts(phaseMask)) {
+        sum += part->stepMaxVio[static_cast<std::size_t>(row)];
+    }
+    return steps > 0 ? sum / static_cast<double>(steps) : kNaN;
+}
+
 RoutingLoadCounter::RoutingLoadCounter(RoutingShape shape) {
     m_load.shape = std::move(shape);
 }
 
 void RoutingLoadCounter::add(const StepTrace& step) {
-    for (const RoutedToken& token : step.tokens) {
-        add(token, false);
+    for (const auto* tokens : {&step.tokens, &step.mtp}) {
+        for (const RoutedToken& token : *tokens) {
+            check(token, tokens == &step.mtp);
+        }
     }
-    for (const RoutedToken& token : step.mtp) {
-        add(token, true);
+    for (const auto* tokens : {&step.tokens, &step.mtp}) {
+        for (const RoutedToken& token : *tokens) {
+            count(token, tokens == &step.mtp);
+        }
+        countStep(*tokens, tokens == &step.mtp);
     }
 }
 
 void RoutingLoadCounter::add(const RoutedToken& token, bool mtp) {
+    check(token, mtp);
+    count(token, mtp);
+}
+
+void RoutingLoadCounter::check(const RoutedToken& token, bool mtp) const {
     if (token.routing.rows() == 0) {
-        return;  // not recorded: it must not count in n either
+        return;
     }
-    const std::size_t mainRows = m_load.shape.layers.size();
     if (mtp && m_load.shape.mtpLayer < 0) {
         throw Error("routing: an MTP position in a model without an MTP layer");
     }
-    checkRouting(m_load.shape, token.routing, mtp ? 1 : mainRows);
+    if (static_cast<int>(token.phase) >= kPhaseCount) {
+        throw Error(fmt::format("routing: a position of the unknown phase {}",
+                                static_cast<int>(token.phase)));
+    }
+    checkRouting(m_load.shape, token.routing, mtp ? 1 : m_load.shape.layers.size());
+}
 
+PhaseLoad& RoutingLoadCounter::phaseOf(const RoutedToken& token) {
     auto& kind = token.special ? m_load.special : m_load.phases;
-    PhaseLoad& phase = kind.at(static_cast<std::size_t>(token.phase));
+    return kind[static_cast<std::size_t>(token.phase)];
+}
+
+void RoutingLoadCounter::count(const RoutedToken& token, bool mtp) {
+    if (token.routing.rows() == 0) {
+        return;  // not recorded: it must not count in n either
+    }
+    PhaseLoad& phase = phaseOf(token);
     if (phase.counts.empty()) {
-        const std::size_t cells = static_cast<std::size_t>(m_load.rows()) *
-                                  static_cast<std::size_t>(std::max(m_load.shape.experts, 0));
+        const auto rows = static_cast<std::size_t>(m_load.rows());
+        const std::size_t cells =
+            rows * static_cast<std::size_t>(std::max(m_load.shape.experts, 0));
         phase.counts.assign(cells, 0);
         phase.gateMass.assign(cells, 0.0);
+        phase.stepMaxVio.assign(rows, 0.0);
     }
     ++(mtp ? phase.mtpTokens : phase.tokens);
-    const auto experts = static_cast<std::size_t>(m_load.shape.experts);
-    const auto topK = static_cast<std::size_t>(m_load.shape.topK);
-    for (std::size_t i = 0; i < token.routing.experts.size(); ++i) {
-        const std::size_t row = mtp ? mainRows : i / topK;
-        const std::size_t index = row * experts + token.routing.experts[i];
+    const std::size_t firstRow = mtp ? m_load.shape.layers.size() : 0;
+    forEachChoice(m_load.shape, token, firstRow, [&](std::size_t index, std::size_t i) {
         ++phase.counts[index];
         phase.gateMass[index] += static_cast<double>(token.routing.weights[i]);
+    });
+}
+
+void RoutingLoadCounter::countStep(const std::vector<RoutedToken>& tokens, bool mtp) {
+    std::array<std::vector<const RoutedToken*>, 2 * kPhaseCount> parts;
+    for (const RoutedToken& token : tokens) {
+        if (token.routing.rows() > 0) {
+            parts[partOf(token)].push_back(&token);
+        }
+    }
+    for (const std::vector<const RoutedToken*>& part : parts) {
+        if (!part.empty()) {
+            countStepPart(part, mtp);
+        }
+    }
+}
+
+void RoutingLoadCounter::countStepPart(const std::vector<const RoutedToken*>& tokens, bool mtp) {
+    const RoutingShape& shape = m_load.shape;
+    const auto experts = static_cast<std::size_t>(shape.experts);
+    const std::size_t firstRow = mtp ? shape.layers.size() : 0;
+    const std::size_t rows = mtp ? 1 : shape.layers.size();
+    m_stepCounts.resize(static_cast<std::size_t>(m_load.rows()) * experts, 0);
+    std::vector<std::int64_t> largest(rows, 0);
+    for (const RoutedToken* token : tokens) {
+        forEachChoice(shape, *token, firstRow, [&](std::size_t index, std::size_t) {
+            std::int64_t& most = largest[index / experts - firstRow];
+            most = std::max(most, ++m_stepCounts[index]);
+        });
+    }
+    for (const RoutedToken* token : tokens) {  // cheaper than clearing all cells
+        forEachChoice(shape, *token, firstRow,
+                      [&](std::size_t index, std::size_t) { m_stepCounts[index] = 0; });
+    }
+    const auto size = static_cast<std::int64_t>(tokens.size());
+    PhaseLoad& phase = phaseOf(*tokens.front());
+    addStep(mtp ? phase.mtpStepSizes : phase.stepSizes, {size, 1});
+    const double fair = static_cast<double>(size) * shape.topK / shape.experts;
+    for (std::size_t row = 0; row < rows; ++row) {
+        phase.stepMaxVio[firstRow + row] += static_cast<double>(largest[row]) / fair - 1;
     }
 }
 

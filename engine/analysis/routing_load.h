@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/analysis/uniform_router.h"
 #include "engine/trace/step_trace.h"
 
 namespace gatescope {
@@ -27,6 +28,12 @@ struct PhaseLoad {
     std::int64_t mtpTokens = 0;        ///< n of the MTP row
     std::vector<std::int64_t> counts;  ///< [rows * E] times chosen, c
     std::vector<double> gateMass;      ///< [rows * E] sum of gate weights, m
+
+    // Of the steps that had tokens of this phase. Positions that were added without their step are
+    // in no step.
+    std::vector<StepSize> stepSizes;     ///< tokens through the main layers, ascending sizes
+    std::vector<StepSize> mtpStepSizes;  ///< tokens through the MTP layer
+    std::vector<double> stepMaxVio;      ///< [rows] sum over steps of the step's own MaxVio
 };
 
 /// An immutable snapshot of expert load, by phase. Made by RoutingLoadCounter.
@@ -53,23 +60,33 @@ struct RoutingLoad {
     double relativeGateMass(int row, int expert, unsigned phaseMask) const;
     /// max_i q_i - 1 of the row. NaN without tokens.
     double maxVio(int row, unsigned phaseMask) const;
+    /// Sizes of the steps with tokens in this row. The tokens that a step has in two of the chosen
+    /// parts (two phases, or special and ordinary ones) are two steps.
+    std::vector<StepSize> stepSizes(int row, unsigned phaseMask) const;
+    /// Mean over these steps of each one's own MaxVio. NaN without steps.
+    double stepMaxVio(int row, unsigned phaseMask) const;
 };
 
 /// Adds up what steps recorded. Not thread-safe; lives where the steps arrive.
 class RoutingLoadCounter {
   public:
     explicit RoutingLoadCounter(RoutingShape shape);
+    /// All of the step or, where one position does not fit the model (Error), nothing.
     void add(const StepTrace& step);
+    /// One position without its step: it counts everywhere but in the statistics of steps.
     void add(const RoutedToken& token, bool mtp);
     std::shared_ptr<const RoutingLoad> snapshot() const;
     const RoutingLoad& load() const { return m_load; }
 
   private:
-    RoutingLoad m_load;
-};
+    void check(const RoutedToken& token, bool mtp) const;
+    PhaseLoad& phaseOf(const RoutedToken& token);
+    void count(const RoutedToken& token, bool mtp);
+    void countStep(const std::vector<RoutedToken>& tokens, bool mtp);
+    void countStepPart(const std::vector<const RoutedToken*>& tokens, bool mtp);
 
-/// E[MaxVio] of one layer under a uniform router choosing k of E without replacement for n
-/// independent tokens; simulated with a fixed seed and cached. metrics: "null baseline".
-double uniformMaxVio(int experts, int topK, std::int64_t tokens);
+    RoutingLoad m_load;
+    std::vector<std::int64_t> m_stepCounts;  ///< [rows * E], zero between calls
+};
 
 }  // namespace gatescope

@@ -157,5 +157,81 @@ TEST(RoutingLoad, CountsSumToTokensTimesK) {
     EXPECT_EQ(counter.load().tokens(0, kAll), 200);
 }
 
+TEST(RoutingLoad, StepsByHand) {
+    RoutingLoadCounter counter(smallShape());
+    StepTrace prefill;
+    prefill.tokens.push_back(token(Phase::Prefill, {0, 1, 2, 3}, {1, 0, 1, 0}));
+    prefill.tokens.push_back(token(Phase::Prefill, {0, 2, 1, 3}, {1, 0, 1, 0}));
+    prefill.tokens.push_back(token(Phase::Prefill, {0, 3, 0, 1}, {1, 0, 1, 0}));
+    prefill.tokens.push_back(RoutedToken{});  // not recorded: in no step either
+    prefill.mtp.push_back(token(Phase::Draft, {0, 1}, {1, 0}));
+    prefill.mtp.push_back(token(Phase::Draft, {0, 1}, {1, 0}));
+    counter.add(prefill);
+    for (int step = 0; step < 2; ++step) {
+        StepTrace decode;
+        decode.tokens.push_back(token(Phase::Decode, {0, 1, 2, 3}, {1, 0, 1, 0}));
+        decode.tokens.push_back(token(Phase::Rejected, {0, 1, 2, 3}, {1, 0, 1, 0}));
+        counter.add(decode);
+    }
+    const RoutingLoad& load = counter.load();
+    const auto sizes = [&](int row, unsigned mask) { return load.stepSizes(row, mask); };
+    EXPECT_EQ(sizes(0, bit(Phase::Prefill)), (std::vector<StepSize>{{3, 1}}));
+    EXPECT_EQ(sizes(1, bit(Phase::Decode)), (std::vector<StepSize>{{1, 2}}));
+    EXPECT_EQ(sizes(0, kAll), (std::vector<StepSize>{{1, 4}, {3, 1}}));
+    EXPECT_EQ(sizes(2, kAll), (std::vector<StepSize>{{2, 1}}));
+    EXPECT_TRUE(sizes(2, bit(Phase::Prefill)).empty());
+    // 3 of 6 choices and 2 of 6, times 4 experts.
+    EXPECT_DOUBLE_EQ(load.stepMaxVio(0, bit(Phase::Prefill)), 1);
+    EXPECT_DOUBLE_EQ(load.stepMaxVio(1, bit(Phase::Prefill)), 2.0 / 6 * 4 - 1);
+    EXPECT_DOUBLE_EQ(load.stepMaxVio(0, bit(Phase::Decode)), 1);
+    EXPECT_DOUBLE_EQ(load.stepMaxVio(1, kAll), (2.0 / 6 * 4 - 1 + 4 * 1) / 5);
+    EXPECT_DOUBLE_EQ(load.stepMaxVio(2, bit(Phase::Draft)), 1);
+    EXPECT_TRUE(std::isnan(load.stepMaxVio(2, bit(Phase::Decode))));
+}
+
+TEST(RoutingLoad, OneStepHasTheMaxVioOfItsCounts) {
+    RoutingShape shape = smallShape();
+    shape.experts = 40;
+    std::mt19937 random(3);
+    for (int round = 0; round < 20; ++round) {
+        RoutingLoadCounter counter(shape);
+        StepTrace step;
+        for (unsigned n = 0; n < 1 + random() % 30; ++n) {
+            std::vector<std::uint16_t> experts;
+            for (int row = 0; row < 2; ++row) {
+                const auto first = static_cast<std::uint16_t>(random() % 40);
+                experts.insert(
+                    experts.end(),
+                    {first, static_cast<std::uint16_t>((first + 1 + random() % 39) % 40)});
+            }
+            step.tokens.push_back(token(Phase::Decode, experts, {1, 1, 1, 1}));
+        }
+        counter.add(step);
+        for (int row = 0; row < 2; ++row) {
+            EXPECT_DOUBLE_EQ(counter.load().stepMaxVio(row, kAll),
+                             counter.load().maxVio(row, kAll));
+        }
+        // The cells of the step are clean again: a second step counts alone.
+        counter.add(step);
+        for (int row = 0; row < 2; ++row) {
+            EXPECT_DOUBLE_EQ(counter.load().stepMaxVio(row, kAll),
+                             counter.load().maxVio(row, kAll));
+        }
+    }
+}
+
+TEST(RoutingLoad, RefusedStepLeavesNothing) {
+    RoutingLoadCounter counter(smallShape());
+    StepTrace step;
+    step.tokens.push_back(token(Phase::Decode, {0, 1, 2, 3}, {1, 0, 1, 0}));
+    step.tokens.push_back(token(Phase::Decode, {0, 1, 2, 9}, {1, 0, 1, 0}));
+    EXPECT_THROW(counter.add(step), Error);
+    EXPECT_EQ(counter.load().tokens(0, kAll), 0);
+    EXPECT_TRUE(counter.load().stepSizes(0, kAll).empty());
+    RoutedToken odd = token(Phase::Decode, {0, 1, 2, 3}, {1, 0, 1, 0});
+    odd.phase = static_cast<Phase>(9);
+    EXPECT_THROW(counter.add(odd, false), Error);
+}
+
 }  // namespace
 }  // namespace gatescope
