@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "engine/trace/step_trace.h"
+
+namespace gatescope {
+
+/// What a cache of C experts would have spared in one MoE layer, for every C at once.
+///
+/// A read is one expert's weights needed in one step: a step of several positions reads each
+/// distinct expert once, in ascending order of id. Everything that runs is read, so rejected drafts
+/// and special tokens count here, unlike in the measures of specialisation.
+struct ExpertReadsValue {
+    int row = 0;
+    int layer = -1;                    ///< absolute index
+    std::int64_t n = 0;                ///< reads
+    std::int64_t steps = 0;            ///< steps with a read in this layer
+    std::vector<std::int64_t> counts;  ///< [E] reads of the expert
+    /// [E] reads by reuse distance: different experts read since this one's last read.
+    std::vector<std::int64_t> reuse;
+    std::int64_t coldReads = 0;  ///< first reads; n = coldReads + sum of reuse
+    /// [E] reads by the smallest least-frequently-used cache that holds them, less one.
+    std::vector<std::int64_t> lfuDepth;
+
+    // Hits of n by cache size C = 0..E, all [E + 1], all rising with C.
+    std::vector<std::int64_t> lruHits;  ///< least recently used goes; a first read is a miss
+    /// Fewest reads since the start goes (reads before an earlier eviction count too; tie: least
+    /// recently used); a first read is a miss.
+    std::vector<std::int64_t> lfuHits;
+    /// The C most read experts are there from the start and stay: chosen with hindsight, and their
+    /// first reads are hits too, so this bounds every fixed choice from above and is not a
+    /// forecast.
+    std::vector<std::int64_t> pinnedHits;
+
+    int experts() const { return static_cast<int>(counts.size()); }
+    /// Hits / n for a cache of C experts, C held to 0..E. NaN without reads.
+    double lruHitRate(int cacheExperts) const;
+    double lfuHitRate(int cacheExperts) const;
+    double pinnedHitRate(int cacheExperts) const;
+    /// Median of the reuse distances, first reads left out. NaN without any.
+    double medianReuseDistance() const;
+};
+
+/// The main rows together (the MTP layer apart), each with a cache of the same size.
+struct ExpertReadsTotal {
+    int cacheExpertsPerLayer = 0;  ///< C, held to 0..E
+    std::int64_t n = 0;            ///< reads
+    std::int64_t lruHits = 0;
+    std::int64_t lfuHits = 0;
+    std::int64_t pinnedHits = 0;
+
+    double lruHitRate() const;  ///< NaN without reads, as the others
+    double lfuHitRate() const;
+    double pinnedHitRate() const;
+};
+
+/// Follows which experts each step reads. LRU and LFU are stack algorithms (Mattson, Gecsei, Slutz
+/// and Traiger, "Evaluation techniques for storage hierarchies", 1970): a cache of C holds the
+/// first C of one list whatever C is, so the depth at which a read is found tells its fate in
+/// caches of all sizes.
+class ExpertReads {
+  public:
+    /// Throws Error if there are MoE layers without experts or with more than 4096.
+    explicit ExpertReads(RoutingShape shape);
+    /// Throws Error, and counts nothing, if routing in the step does not fit the shape. Positions
+    /// whose routing was not recorded are passed over.
+    void add(const StepTrace& step);
+    /// The shape's layers, then the MTP layer if there is one.
+    int rows() const { return static_cast<int>(m_rows.size()); }
+    ExpertReadsValue value(int row) const;
+    /// The main rows together for C = 0..E: [E + 1].
+    std::vector<ExpertReadsTotal> totals() const;
+    /// The one of totals() for this C.
+    ExpertReadsTotal total(int cacheExpertsPerLayer) const;
+
+  private:
+    struct Ranked {
+        std::uint64_t rank = 0;  ///< reads, then time of the last one; the lowest goes first
+        std::uint16_t expert = 0;
+    };
+    struct Row {
+        std::int64_t steps = 0;
+        std::int64_t cold = 0;
+        std::uint32_t clock = 0;             ///< reads so far; enough for 2^32 reads of a layer
+        std::vector<std::int64_t> counts;    ///< [E]
+        std::vector<std::int64_t> reuse;     ///< [E]
+        std::vector<std::int64_t> lfuDepth;  ///< [E]
+        std::vector<std::uint16_t> recent;   ///< experts read, latest first
+        std::vector<Ranked> frequent;        ///< experts read, in LFU stack order
+    };
+    void check(const std::vector<RoutedToken>& tokens, bool mtp) const;
+    void addRow(Row& row, const std::vector<RoutedToken>& tokens, std::size_t firstSlot);
+    static void read(Row& row, std::uint16_t expert);
+    static void readFrequent(Row& row, std::uint16_t expert);
+
+    RoutingShape m_shape;
+    std::vector<Row> m_rows;
+    std::vector<std::uint64_t> m_needed;  ///< a bit per expert: needed in this step and layer
+};
+
+}  // namespace gatescope
