@@ -109,6 +109,9 @@ struct StepKey {
     std::int64_t logitRows = 0;
     std::int64_t topLogits = 0;  ///< TopLogits::k
     std::int64_t topLimit = 0;   ///< TopLogits::limit
+    /// Which choice rules and biases the routers run with: equal numbers mean the same ones, in the
+    /// same memory.
+    std::uint64_t routing = 0;
     bool absorbed = false;
 
     bool operator==(const StepKey&) const = default;

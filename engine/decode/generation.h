@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "engine/model/interventions.h"
 #include "engine/trace/step_trace.h"
 
 namespace gatescope {
@@ -35,6 +37,8 @@ struct GenerationParams {
     bool keepScores = false;  ///< affinities of all experts too (for "why this expert")
     int vocabLimit = 0;       ///< ids from here on are never chosen (embedding padding); 0: none
     int alternatives = 0;     ///< how many most probable tokens to report with each
+    /// What the run changes about the model's routing; null: nothing. Stored with the settings.
+    std::shared_ptr<const Interventions> interventions;
 };
 
 enum class Finish : std::uint8_t { Stop, StopString, Length, Context, Cancelled };

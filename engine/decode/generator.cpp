@@ -12,7 +12,6 @@
 #include "engine/error.h"
 #include "engine/model/decoder.h"
 #include "engine/model/mtp_module.h"
-#include "engine/model/router.h"
 #include "engine/trace/step_recorder.h"
 
 namespace gatescope {
@@ -69,10 +68,7 @@ class Run {
 
     void makeRecorder() {
         m_recorder.emplace(
-            m_decoder.routingShape(), routeParams(m_decoder.config()),
-            [this](int layer) -> const std::vector<float>& {
-                return m_decoder.weights().routerBias(layer);
-            },
+            m_decoder.runShape(), [this](int layer) { return m_decoder.runRouting().rule(layer); },
             [this](std::int32_t id) {
                 return m_stream.isEnd(id) || (m_tokenizer && m_tokenizer->isAdded(id));
             },
@@ -336,6 +332,7 @@ class Run {
 GenerationResult generate(Decoder& decoder, const Tokenizer* tokenizer,
                           std::span<const std::int32_t> prompt, const GenerationParams& params,
                           GenerationSink& sink, std::stop_token stop) {
+    decoder.setInterventions(params.interventions ? *params.interventions : Interventions{});
     return Run(decoder, tokenizer, prompt, params, sink, std::move(stop)).run();
 }
 

@@ -16,6 +16,9 @@ class Tokenizer;
 /// asked for. Greedy and seeded sampling give the same tokens with and without drafts, with and
 /// without the recorder, for any number of threads.
 ///
+/// Runs under params.interventions, or none; the decoder keeps them, and its cache, until the next
+/// call. Traces then fit Decoder::runShape().
+///
 /// `tokenizer` may be null: then no text is made and stop strings are ignored. Throws Error; being
 /// stopped is a result (Finish::Cancelled), and so is a full context.
 GenerationResult generate(Decoder& decoder, const Tokenizer* tokenizer,

@@ -3,25 +3,23 @@
 
 #include "engine/model/attention.h"
 #include "engine/model/moe.h"
-#include "engine/model/router.h"
 
 namespace gatescope {
 
 LayerParams::LayerParams(const ModelConfig& config, double softmaxScale)
     : attention(attentionShape(config, softmaxScale)),
-      route(routeParams(config)),
       rmsNormEps(static_cast<float>(config.rmsNormEps)) {}
 
 void decoderLayer(Matrix x, ConstMatrix normed, const LayerWeights& weights,
-                  const LayerParams& params, LatentCacheView cache, const Routing& routing,
-                  const FollowingNorm& following, StepContext& step) {
+                  const LayerParams& params, LatentCacheView cache, const LayerRoute& route,
+                  const Routing& routing, const FollowingNorm& following, StepContext& step) {
     auto& device = step.device;
     auto block = matrix(step.work.block, x.rows, x.cols);
     attend(block, normed, weights.attention, params.attention, cache, step);
     auto middle = matrix(step.work.normed, x.rows, x.cols);
     device.addRmsNorm(middle, x, block, weights.postAttentionNorm.data(), params.rmsNormEps);
     if (weights.moe) {
-        mixtureOfExperts(block, middle, *weights.moe, params.route, routing, step);
+        mixtureOfExperts(block, middle, *weights.moe, route, routing, step);
     } else {
         denseMlp(block, middle, weights.mlp, step);
     }

@@ -3,6 +3,7 @@
 
 #include "engine/checkpoint/model_config.h"
 #include "engine/model/decoder_weights.h"
+#include "engine/model/run_routing.h"
 #include "engine/model/step_context.h"
 
 namespace gatescope {
@@ -10,7 +11,6 @@ namespace gatescope {
 /// What all layers of a model have in common.
 struct LayerParams {
     AttentionShape attention;
-    RouteParams route;
     float rmsNormEps = 1e-6f;
 
     LayerParams(const ModelConfig& config, double softmaxScale);
@@ -24,9 +24,10 @@ struct FollowingNorm {
 
 /// One pre-norm decoder layer in place: x += attn(normed); x += ffn(norm(x)). x [T, h] and
 /// normed [T, h] = input norm of x. Ends with the norm that follows, because adding and norming in
-/// one operation reads x once. `routing` is filled by MoE layers and ignored by dense ones.
+/// one operation reads x once. `route` and `routing` are for MoE layers: how the gate chooses, and
+/// what is filled with its choice.
 void decoderLayer(Matrix x, ConstMatrix normed, const LayerWeights& weights,
-                  const LayerParams& params, LatentCacheView cache, const Routing& routing,
-                  const FollowingNorm& following, StepContext& step);
+                  const LayerParams& params, LatentCacheView cache, const LayerRoute& route,
+                  const Routing& routing, const FollowingNorm& following, StepContext& step);
 
 }  // namespace gatescope

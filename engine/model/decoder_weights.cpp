@@ -130,16 +130,16 @@ DecoderWeights::DecoderWeights(const WeightSource& source, Device& device,
     if (config.hasMtp()) mtp = placer.mtp(*this);
 }
 
+const MoeWeights* DecoderWeights::moe(int layer) const {
+    const auto index = static_cast<std::size_t>(layer);
+    if (index < layers.size()) return layers[index].moe.get();
+    return mtp && index == layers.size() ? mtp->layer.moe.get() : nullptr;
+}
+
 const std::vector<float>& DecoderWeights::routerBias(int layer) const {
     static const std::vector<float> none;
-    const auto index = static_cast<std::size_t>(layer);
-    const MoeWeights* moe = nullptr;
-    if (index < layers.size()) {
-        moe = layers[index].moe.get();
-    } else if (mtp && index == layers.size()) {
-        moe = mtp->layer.moe.get();
-    }
-    return moe ? moe->bias.host() : none;
+    const auto* weights = moe(layer);
+    return weights ? weights->bias.host() : none;
 }
 
 }  // namespace gatescope

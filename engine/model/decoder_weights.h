@@ -92,6 +92,8 @@ struct DecoderWeights {
     std::vector<LayerWeights> layers;
     std::unique_ptr<MtpWeights> mtp;  ///< null for models without an MTP module
 
+    /// Of an MoE layer by absolute index, the MTP layer included; null for other layers.
+    const MoeWeights* moe(int layer) const;
     /// Correction bias [E] of an MoE layer by absolute index, the MTP layer included; empty for
     /// dense layers and models without one.
     const std::vector<float>& routerBias(int layer) const;

@@ -42,11 +42,11 @@ void hostExpertFfn(Matrix out, ConstMatrix normed, const MoeWeights& weights,
 }  // namespace
 
 void mixtureOfExperts(Matrix out, ConstMatrix normed, const MoeWeights& weights,
-                      const RouteParams& params, Routing routing, StepContext& step) {
+                      const LayerRoute& route, Routing routing, StepContext& step) {
     auto& device = step.device;
-    auto logits = matrix(step.work.routerLogits, step.count, params.experts);
+    auto logits = matrix(step.work.routerLogits, step.count, route.params.experts);
     device.routerMatmul(logits, normed, weights.router);
-    device.route(routing, logits, weights.bias.data(), params);
+    device.route(routing, logits, route.bias, route.params);
     if (weights.shared.gate.empty()) {
         device.clear(out);
     } else {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/model/router.h"
 
+#include "engine/model/decoder.h"
+
 namespace gatescope {
 
 RouteParams routeParams(const ModelConfig& config) {
@@ -29,6 +31,14 @@ RoutingShape routingShape(const ModelConfig& config) {
     shape.topkGroups = grouped ? config.topkGroup : 1;
     shape.hasBias = config.topkMethod == TopkMethod::NoauxTc;
     return shape;
+}
+
+std::vector<std::vector<float>> routerBiasByRow(const Decoder& decoder) {
+    const RoutingShape& shape = decoder.routingShape();
+    std::vector<std::vector<float>> bias;
+    for (const int layer : shape.layers) bias.push_back(decoder.weights().routerBias(layer));
+    if (shape.mtpLayer >= 0) bias.push_back(decoder.weights().routerBias(shape.mtpLayer));
+    return bias;
 }
 
 }  // namespace gatescope

@@ -3,8 +3,8 @@
 
 namespace gatescope {
 
-StepRouting::StepRouting(Device& device, int experts, int topK)
-    : m_device(&device), m_experts(experts), m_topK(topK), m_memory(device) {}
+StepRouting::StepRouting(Device& device, int experts)
+    : m_device(&device), m_experts(experts), m_memory(device) {}
 
 std::size_t StepRouting::bytes() const {
     return rows() * static_cast<std::size_t>(m_experts + 2 * m_topK) * sizeof(float);
@@ -18,8 +18,11 @@ StepRouting::Parts StepRouting::parts(std::byte* memory) const {
     return {scores, ids, weights};
 }
 
-void StepRouting::begin(int layers, std::int64_t tokens) {
-    m_layers = layers;
+void StepRouting::begin(std::span<const int> layers, std::int64_t tokens,
+                        const RunRouting& routing) {
+    m_slots.clear();
+    for (const int layer : layers) m_slots.push_back({layer, routing.topK(layer)});
+    m_topK = routing.topK();
     m_tokens = tokens;
     m_memory.require(bytes());
 }
@@ -31,19 +34,19 @@ Routing StepRouting::slot(int i) const {
             .ids = all.ids + row * m_topK,
             .weights = all.weights + row * m_topK,
             .tokens = m_tokens,
-            .topK = m_topK};
+            .topK = m_slots[static_cast<std::size_t>(i)].topK};
 }
 
-void StepRouting::report(ForwardObserver& observer, std::span<const int> layerIndices) {
+void StepRouting::report(ForwardObserver& observer) {
     m_host.resize(bytes());
     m_device->download(m_host.data(), m_memory.data(), m_host.size());
     const auto all = parts(m_host.data());
-    for (std::size_t i = 0; i < layerIndices.size(); ++i) {
+    for (std::size_t i = 0; i < m_slots.size(); ++i) {
         const auto row = static_cast<std::int64_t>(i) * m_tokens;
-        observer.onRouting({.layer = layerIndices[i],
+        observer.onRouting({.layer = m_slots[i].layer,
                             .tokens = m_tokens,
                             .experts = m_experts,
-                            .topK = m_topK,
+                            .topK = m_slots[i].topK,
                             .scores = all.scores + row * m_experts,
                             .ids = all.ids + row * m_topK,
                             .weights = all.weights + row * m_topK});

@@ -91,6 +91,73 @@ void readCache(const Json& json, CacheUse& cache) {
     readValue(json, "dtype", cache.dtype);
 }
 
+Json layerJson(const LayerIntervention& layer) {
+    Json json = {{"layer", layer.layer}};
+    if (!layer.off.empty()) {
+        json["off"] = layer.off;
+    }
+    if (!layer.forced.empty()) {
+        json["forced"] = layer.forced;
+    }
+    if (layer.topK) {
+        json["top_k"] = *layer.topK;
+    }
+    if (layer.topkGroups) {
+        json["topk_groups"] = *layer.topkGroups;
+    }
+    if (layer.biasOff) {
+        json["bias_off"] = true;
+    }
+    for (const float bias : layer.bias) {
+        json["bias"].push_back(floatJson(bias));
+    }
+    return json;
+}
+
+/// What is not valid UTF-8 is written as U+FFFD: a label is for people.
+std::string textForJson(const std::string& text) {
+    const std::string quoted = Json(text).dump(-1, ' ', false, Json::error_handler_t::replace);
+    return Json::parse(quoted).get<std::string>();
+}
+
+Json interventionsJson(const Interventions& interventions) {
+    Json layers = Json::array();
+    for (const LayerIntervention& layer : interventions.layers) {
+        if (!layer.empty()) {
+            layers.push_back(layerJson(layer));
+        }
+    }
+    return {{"description", textForJson(describe(interventions))},
+            {"bias_label", textForJson(interventions.biasLabel)},
+            {"layers", layers}};
+}
+
+LayerIntervention layerFromJson(const Json& json) {
+    LayerIntervention layer;
+    const auto optional = [&json](const char* key, std::optional<int>& value) {
+        if (json.contains(key)) {
+            value = json.at(key).get<int>();
+        }
+    };
+    layer.layer = json.at("layer").get<int>();
+    readValue(json, "off", layer.off);
+    readValue(json, "forced", layer.forced);
+    optional("top_k", layer.topK);
+    optional("topk_groups", layer.topkGroups);
+    readValue(json, "bias_off", layer.biasOff);
+    readValue(json, "bias", layer.bias);
+    return layer;
+}
+
+std::shared_ptr<const Interventions> interventionsFromJson(const Json& json) {
+    auto interventions = std::make_shared<Interventions>();
+    readValue(json, "bias_label", interventions->biasLabel);
+    for (const Json& layer : json.value("layers", Json::array())) {
+        interventions->layers.push_back(layerFromJson(layer));
+    }
+    return interventions->empty() ? nullptr : interventions;
+}
+
 /// Turns the parser's exceptions into one of ours.
 template <class Read>
 void parse(const std::string& text, const char* what, Read read) {
@@ -113,20 +180,23 @@ std::string settingsToJson(const GenerationParams& params) {
     for (const std::string& text : params.stopStrings) {
         stopStrings.push_back(bytesJson(text));
     }
-    const Json json = {{"temperature", floatJson(sampling.temperature)},
-                       {"top_k", sampling.topK},
-                       {"top_p", floatJson(sampling.topP)},
-                       {"min_p", floatJson(sampling.minP)},
-                       {"repetition_penalty", floatJson(sampling.repetitionPenalty)},
-                       {"seed", sampling.seed},
-                       {"max_new_tokens", params.maxNewTokens},
-                       {"stop_tokens", params.stopTokens},
-                       {"stop_strings", stopStrings},
-                       {"speculate", params.speculate == Speculate::Mtp ? "mtp" : "off"},
-                       {"record", params.record},
-                       {"keep_scores", params.keepScores},
-                       {"vocab_limit", params.vocabLimit},
-                       {"alternatives", params.alternatives}};
+    Json json = {{"temperature", floatJson(sampling.temperature)},
+                 {"top_k", sampling.topK},
+                 {"top_p", floatJson(sampling.topP)},
+                 {"min_p", floatJson(sampling.minP)},
+                 {"repetition_penalty", floatJson(sampling.repetitionPenalty)},
+                 {"seed", sampling.seed},
+                 {"max_new_tokens", params.maxNewTokens},
+                 {"stop_tokens", params.stopTokens},
+                 {"stop_strings", stopStrings},
+                 {"speculate", params.speculate == Speculate::Mtp ? "mtp" : "off"},
+                 {"record", params.record},
+                 {"keep_scores", params.keepScores},
+                 {"vocab_limit", params.vocabLimit},
+                 {"alternatives", params.alternatives}};
+    if (params.interventions && !params.interventions->empty()) {
+        json["interventions"] = interventionsJson(*params.interventions);
+    }
     return json.dump();
 }
 
@@ -150,6 +220,9 @@ GenerationParams settingsFromJson(const std::string& text) {
         readValue(json, "keep_scores", params.keepScores);
         readValue(json, "vocab_limit", params.vocabLimit);
         readValue(json, "alternatives", params.alternatives);
+        if (json.contains("interventions")) {
+            params.interventions = interventionsFromJson(json.at("interventions"));
+        }
     });
     return params;
 }

@@ -17,15 +17,28 @@ std::int64_t nowNs() {
 
 }  // namespace
 
-StepRecorder::StepRecorder(RoutingShape shape, const RouteParams& params, Bias bias,
-                           IsSpecial isSpecial, bool keepScores)
+StepRecorder::StepRecorder(RoutingShape shape, Rule rule, IsSpecial isSpecial, bool keepScores)
     : m_shape(std::move(shape)),
-      m_chooser(params),
-      m_runnerUp(std::min(params.topK + 1, m_chooser.eligible())),
-      m_bias(std::move(bias)),
+      m_rule(std::move(rule)),
       m_isSpecial(std::move(isSpecial)),
       m_keepScores(keepScores),
-      m_ids(static_cast<std::size_t>(params.topK) + 1) {}
+      m_ids(static_cast<std::size_t>(m_shape.topK) + 1) {}
+
+StepRecorder::StepRecorder(RoutingShape shape, const RouteParams& params, Bias bias,
+                           IsSpecial isSpecial, bool keepScores)
+    : StepRecorder(
+          std::move(shape),
+          [params, bias = std::move(bias)](int layer) -> ChoiceRule {
+              const auto& values = bias(layer);
+              return {params, values.empty() ? nullptr : &values, nullptr};
+          },
+          std::move(isSpecial), keepScores) {}
+
+StepRecorder::Layer& StepRecorder::layer(int index) {
+    const auto found = m_layers.find(index);
+    return found != m_layers.end() ? found->second
+                                   : m_layers.emplace(index, m_rule(index)).first->second;
+}
 
 void StepRecorder::beginStep(std::int64_t step) {
     m_trace = {};
@@ -45,7 +58,7 @@ void StepRecorder::begin(std::vector<RoutedToken>& tokens, std::int64_t first,
         token.tokenId = ids[i];
         token.phase = phase;
         token.special = m_isSpecial && m_isSpecial(ids[i]);
-        token.routing.experts.resize(choices);
+        token.routing.experts.resize(choices, kNoExpert);
         token.routing.weights.resize(choices);
         token.routing.margins.resize(static_cast<std::size_t>(rows));
         token.routing.biasDecided.resize(static_cast<std::size_t>(rows));
@@ -74,31 +87,46 @@ void StepRecorder::onRouting(const LayerRouting& routing) {
     const auto row = at == m_shape.layers.end()
                          ? std::size_t{0}
                          : static_cast<std::size_t>(at - m_shape.layers.begin());
-    const auto& bias = m_bias(routing.layer);
+    auto& by = layer(routing.layer);
     for (std::int64_t t = 0; t < routing.tokens; ++t)
-        record(routing, bias, t, row,
+        record(routing, by, t, row,
                (*m_target)[m_targetFirst + static_cast<std::size_t>(t)].routing);
     m_trace.timing.recorderNs += nowNs() - start;
 }
 
-void StepRecorder::record(const LayerRouting& routing, const std::vector<float>& bias,
-                          std::int64_t token, std::size_t row, TokenRouting& out) {
+void StepRecorder::record(const LayerRouting& routing, Layer& layer, std::int64_t token,
+                          std::size_t row, TokenRouting& out) {
     const auto k = static_cast<std::size_t>(routing.topK);
+    const auto first = row * static_cast<std::size_t>(m_shape.topK);
     const auto* scores = routing.scores + token * routing.experts;
     const auto* ids = routing.ids + token * routing.topK;
     const auto* weights = routing.weights + token * routing.topK;
     for (std::size_t j = 0; j < k; ++j) {
-        out.experts[row * k + j] = static_cast<std::uint16_t>(ids[j]);
-        out.weights[row * k + j] = weights[j];
+        out.experts[first + j] = static_cast<std::uint16_t>(ids[j]);
+        out.weights[first + j] = weights[j];
     }
-    m_chooser.choose(scores, bias.empty() ? nullptr : bias.data(), m_runnerUp, m_ids.data());
-    const auto& choice = m_chooser.choiceScores();
-    const auto choiceAt = [&](std::size_t j) { return choice[static_cast<std::size_t>(m_ids[j])]; };
-    out.margins[row] = static_cast<std::size_t>(m_runnerUp) > k
-                           ? choiceAt(k - 1) - choiceAt(k)
-                           : std::numeric_limits<float>::quiet_NaN();
-    out.biasDecided[row] = bias.empty() ? 0 : biasDecided(scores, ids);
+    out.margins[row] = margin(scores, layer);
+    out.biasDecided[row] = layer.rule.bias ? biasDecided(scores, ids, layer) : 0;
     if (m_keepScores) keepScores(routing, token, row);
+}
+
+// Between the last chosen and the first not chosen expert, where both stand there by their choice
+// scores: none if nothing is left to choose from, if the next one is off, or if all are forced.
+float StepRecorder::margin(const float* scores, Layer& layer) {
+    constexpr float kUndefined = std::numeric_limits<float>::quiet_NaN();
+    const int k = layer.rule.params.topK;
+    if (layer.chooser.eligible() <= k) return kUndefined;
+    layer.chooser.choose(scores, layer.rule.bias ? layer.rule.bias->data() : nullptr, k + 1,
+                         m_ids.data());
+    const auto heldAt = [&](int j) {
+        const auto expert = static_cast<std::size_t>(m_ids[static_cast<std::size_t>(j)]);
+        return layer.rule.withoutBias && (*layer.rule.withoutBias)[expert] != 0;
+    };
+    const auto choiceAt = [&](int j) {
+        return layer.chooser
+            .choiceScores()[static_cast<std::size_t>(m_ids[static_cast<std::size_t>(j)])];
+    };
+    return heldAt(k - 1) || heldAt(k) ? kUndefined : choiceAt(k - 1) - choiceAt(k);
 }
 
 void StepRecorder::keepScores(const LayerRouting& routing, std::int64_t token, std::size_t row) {
@@ -107,9 +135,11 @@ void StepRecorder::keepScores(const LayerRouting& routing, std::int64_t token, s
                 kept.begin() + static_cast<std::ptrdiff_t>(row) * routing.experts);
 }
 
-std::uint32_t StepRecorder::biasDecided(const float* scores, const std::int32_t* chosen) {
-    const int k = m_shape.topK;
-    m_chooser.choose(scores, nullptr, k, m_ids.data());
+std::uint32_t StepRecorder::biasDecided(const float* scores, const std::int32_t* chosen,
+                                        Layer& layer) {
+    const int k = layer.rule.params.topK;
+    const auto* held = layer.rule.withoutBias;
+    layer.chooser.choose(scores, held ? held->data() : nullptr, k, m_ids.data());
     std::uint32_t bits = 0;
     for (int j = 0; j < k; ++j)
         if (std::find(m_ids.begin(), m_ids.begin() + k, chosen[j]) == m_ids.begin() + k)
@@ -126,6 +156,7 @@ int StepRecorder::distinctExperts() const {
             const auto* first = token.routing.experts.data() + row * k;
             experts.insert(first, first + k);
         }
+        experts.erase(kNoExpert);
         distinct += static_cast<int>(experts.size());
     }
     return distinct;

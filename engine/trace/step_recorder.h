@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <span>
 #include <vector>
 
 #include "engine/model/forward_observer.h"
+#include "engine/trace/choice_rule.h"
 #include "engine/trace/step_trace.h"
 #include "kernels/cpu/choose_experts.h"
 
@@ -16,10 +18,16 @@ namespace gatescope {
 /// never change a token; what it costs is measured and part of the trace.
 class StepRecorder final : public ForwardObserver {
   public:
-    using Bias = std::function<const std::vector<float>&(int layer)>;
+    /// How a layer chooses, by absolute index; must stay so while this records.
+    using Rule = std::function<ChoiceRule(int layer)>;
     using IsSpecial = std::function<bool(std::int32_t id)>;
 
-    /// `bias` gives the correction bias [E] of a layer, empty without one.
+    /// `shape` of the run (Decoder::runShape()): its k is the largest of all layers, and layers
+    /// that choose fewer leave kNoExpert behind their choices.
+    StepRecorder(RoutingShape shape, Rule rule, IsSpecial isSpecial, bool keepScores);
+
+    using Bias = std::function<const std::vector<float>&(int layer)>;
+    /// All layers choose alike, each with its correction bias [E], empty without one.
     StepRecorder(RoutingShape shape, const RouteParams& params, Bias bias, IsSpecial isSpecial,
                  bool keepScores);
 
@@ -39,15 +47,22 @@ class StepRecorder final : public ForwardObserver {
   private:
     void begin(std::vector<RoutedToken>& tokens, std::int64_t first,
                std::span<const std::int32_t> ids, Phase phase, int rows);
-    void record(const LayerRouting& routing, const std::vector<float>& bias, std::int64_t token,
-                std::size_t row, TokenRouting& out);
+    /// A layer's rule, ready to choose by.
+    struct Layer {
+        explicit Layer(const ChoiceRule& layerRule) : rule(layerRule), chooser(layerRule.params) {}
+        ChoiceRule rule;
+        ExpertChooser chooser;
+    };
+    Layer& layer(int index);
+    void record(const LayerRouting& routing, Layer& layer, std::int64_t token, std::size_t row,
+                TokenRouting& out);
     void keepScores(const LayerRouting& routing, std::int64_t token, std::size_t row);
-    std::uint32_t biasDecided(const float* scores, const std::int32_t* chosen);
+    float margin(const float* scores, Layer& layer);
+    std::uint32_t biasDecided(const float* scores, const std::int32_t* chosen, Layer& layer);
 
     RoutingShape m_shape;
-    ExpertChooser m_chooser;
-    int m_runnerUp;  ///< experts to rank for the margin: k + 1 where so many are eligible
-    Bias m_bias;
+    Rule m_rule;
+    std::map<int, Layer> m_layers;  ///< by absolute index, those met so far
     IsSpecial m_isSpecial;
     bool m_keepScores;
     std::vector<std::int32_t> m_ids;

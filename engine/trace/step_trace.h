@@ -30,6 +30,11 @@ struct RoutingShape {
     bool hasBias = false;     ///< noaux_tc: a correction bias takes part in the choice
 };
 
+/// In TokenRouting::experts: no expert stands here. Under interventions layers may choose different
+/// numbers of experts; k is then the largest, and the slots a layer does not use hold this, with
+/// weight 0, after its choices.
+inline constexpr std::uint16_t kNoExpert = 0xFFFF;
+
 /// Routing of one position in `rows` MoE layers (all main MoE layers, or the one MTP layer).
 /// Flat arrays, row-major [rows][k]; choices ordered by choice score, largest first.
 struct TokenRouting {

@@ -193,6 +193,19 @@ TEST_F(CudaRoute, UndefinedLogitsGiveValidIds) {
     }
 }
 
+// Interventions hold experts off or forced by biases that no affinity can outweigh.
+TEST_F(CudaRoute, BiasesThatHoldExpertsOffOrForceThemChooseLikeOnTheCpu) {
+    for (const auto& p : rules()) {
+        const auto logits = randomFloats(static_cast<std::size_t>(6 * p.experts), 12);
+        for (const int step : {2, 3, 5}) {
+            auto bias = biasOf(p, 0.05f, 0, 13);
+            for (int e = 0; e < p.experts; e += step)
+                bias[static_cast<std::size_t>(e)] = e % (3 * step) == 0 ? 1e33f : -1e30f;
+            expectTwin(logits, bias, p);
+        }
+    }
+}
+
 TEST_F(CudaRoute, ATokenDoesNotDependOnTheOthers) {
     RouteParams softmax = kV3;
     softmax.sigmoid = false;
