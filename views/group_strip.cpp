@@ -21,13 +21,13 @@ GroupStrip::GroupStrip(QWidget* parent) : QWidget(parent) {
     setAccessibleName(tr("Expert groups"));
 }
 
-void GroupStrip::setGroups(const std::vector<float>& scores, const std::vector<int>& kept,
-                           const QString& rule) {
-    m_scores = scores;
-    m_kept = kept;
+void GroupStrip::setGroups(const ChoiceRanking& ranking, const QString& rule) {
+    m_scores = ranking.groupScores;
+    m_kept = ranking.keptGroups;
+    m_keptWithoutBias = ranking.keptGroupsWithoutBias;
     m_rule = rule;
     QStringList numbers;
-    for (const int group : kept) {
+    for (const int group : m_kept) {
         numbers += QString::number(group);
     }
     setAccessibleDescription(tr("kept: %1").arg(numbers.join(u' ')));
@@ -36,6 +36,19 @@ void GroupStrip::setGroups(const std::vector<float>& scores, const std::vector<i
 
 bool GroupStrip::isKept(int group) const {
     return std::find(m_kept.begin(), m_kept.end(), group) != m_kept.end();
+}
+
+bool GroupStrip::isKeptWithoutBias(int group) const {
+    return std::find(m_keptWithoutBias.begin(), m_keptWithoutBias.end(), group) !=
+           m_keptWithoutBias.end();
+}
+
+QString GroupStrip::stateText(int group) const {
+    if (isKept(group) == isKeptWithoutBias(group)) {
+        return isKept(group) ? tr("kept") : tr("not kept");
+    }
+    return isKept(group) ? tr("kept only because of the bias")
+                         : tr("not kept, but would be with b = 0");
 }
 
 QSize GroupStrip::sizeHint() const {
@@ -59,6 +72,11 @@ void GroupStrip::paintEvent(QPaintEvent*) {
         painter.setPen(Qt::NoPen);
         painter.setBrush(isKept(g) ? fill : colours.grid);
         painter.drawRoundedRect(rect, 3, 3);
+        if (isKept(g) != isKeptWithoutBias(g)) {
+            painter.setBrush(Qt::NoBrush);
+            painter.setPen(QPen(colours.bias, 1.5, isKept(g) ? Qt::SolidLine : Qt::DashLine));
+            painter.drawRoundedRect(rect.adjusted(0.75, 0.75, -0.75, -0.75), 3, 3);
+        }
         painter.setPen(isKept(g) ? palette().color(QPalette::Text) : colours.muted);
         const QRectF inside = rect.adjusted(kGrid / 2, 0, -kGrid / 2, 0);
         if (rect.width() < kRoomForScore) {
@@ -80,10 +98,9 @@ bool GroupStrip::event(QEvent* event) {
     const auto* help = static_cast<QHelpEvent*>(event);
     for (int g = 0; g < static_cast<int>(m_scores.size()); ++g) {
         if (cell(g).contains(help->pos())) {
-            const QString text =
-                tr("group %1 · %2 · score %3\n%4")
-                    .arg(QString::number(g), isKept(g) ? tr("kept") : tr("not kept"),
-                         allDigits(m_scores[static_cast<std::size_t>(g)]), m_rule);
+            const QString text = tr("group %1 · %2 · score %3\n%4")
+                                     .arg(QString::number(g), stateText(g),
+                                          allDigits(m_scores[static_cast<std::size_t>(g)]), m_rule);
             QToolTip::showText(help->globalPos(), plainToolTip(text), this);
             return true;
         }

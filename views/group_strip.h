@@ -4,9 +4,12 @@
 #include <QWidget>
 #include <vector>
 
+#include "engine/analysis/choice.h"
+
 namespace gatescope {
 
-/// A row of cells, one for each expert group: its number and score, the kept ones filled.
+/// A row of cells, one for each expert group: its number and score, the kept ones filled; framed in
+/// the bias' colour those that are kept, or dropped (dashed), only because of the bias.
 class GroupStrip final : public QWidget {
     Q_OBJECT
 
@@ -14,8 +17,7 @@ class GroupStrip final : public QWidget {
     explicit GroupStrip(QWidget* parent = nullptr);
 
     /// `rule` names the group score in the tooltip ("sum of the two largest s + b").
-    void setGroups(const std::vector<float>& scores, const std::vector<int>& kept,
-                   const QString& rule);
+    void setGroups(const ChoiceRanking& ranking, const QString& rule);
 
     QSize sizeHint() const override;
     QSize minimumSizeHint() const override { return sizeHint(); }
@@ -27,9 +29,12 @@ class GroupStrip final : public QWidget {
   private:
     QRectF cell(int group) const;
     bool isKept(int group) const;
+    bool isKeptWithoutBias(int group) const;
+    QString stateText(int group) const;
 
     std::vector<float> m_scores;
     std::vector<int> m_kept;
+    std::vector<int> m_keptWithoutBias;
     QString m_rule;
 };
 

@@ -3,18 +3,14 @@
 
 #include <QEvent>
 #include <QLabel>
-#include <QPointer>
-#include <QShowEvent>
+#include <QScrollBar>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QToolTip>
 #include <QVBoxLayout>
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#include <numeric>
 
-#include "engine/analysis/choice.h"
 #include "engine/error.h"
 #include "views/formats.h"
 #include "views/group_strip.h"
@@ -24,6 +20,8 @@
 #include "views/theme.h"
 #include "views/view_export.h"
 #include "views/why_chart.h"
+#include "views/why_choice.h"
+#include "views/why_replay_bar.h"
 
 namespace gatescope {
 
@@ -31,31 +29,16 @@ namespace {
 
 constexpr int kMessagePage = 0;
 constexpr int kContentPage = 1;
-constexpr double kLargeBias = 1.0;  // affinities lie in 0..1
+constexpr int kScrollSteps = 10;   // per bar
+constexpr int kWide = 60 * kGrid;  // room for all columns of the table
 const QString kDot = QStringLiteral(" · ");
 
-bool fits(const WhyValue& value) {
-    const RoutingShape& shape = value.shape;
-    const TokenRouting& routing = value.token.routing;
-    if (shape.experts <= 0 || shape.topK <= 0 || value.row < 0 || value.row >= routing.rows()) {
-        return false;
-    }
-    const auto rows = static_cast<std::size_t>(routing.rows());
-    const auto choices = rows * static_cast<std::size_t>(shape.topK);
-    const auto experts = static_cast<std::size_t>(shape.experts);
-    return routing.experts.size() == choices && routing.weights.size() == choices &&
-           routing.biasDecided.size() == rows &&
-           (value.bias.empty() || value.bias.size() == experts) &&
-           (!routing.scores || routing.scores->size() == rows * experts);
-}
-
-NumberCell numberCell(float value, const QString& toolTip = {}) {
-    return {threeDigits(static_cast<double>(value)), allDigits(value), toolTip, {}};
-}
-
-NumberCell rankCell(int rank, const QString& dropped) {
-    return rank > 0 ? NumberCell{QString::number(rank), {}, {}, {}}
-                    : NumberCell{QString(QChar(0x2013)), {}, dropped, {}};
+QLabel* makeHeadLabel(QWidget* parent) {
+    auto* label = new QLabel(parent);
+    label->setTextFormat(Qt::PlainText);
+    label->setWordWrap(true);
+    label->setTextInteractionFlags(Qt::TextSelectableByMouse);
+    return label;
 }
 
 }  // namespace
@@ -64,28 +47,16 @@ class WhyView::Private final : public QObject {
   public:
     Private(WhyView* view, Selection* shared);
 
-    void changed();
     void compute();
     void showMessage(const QString& text);
-    void showRanking();
-    void showStored();
-    void setHeadline(const QString& groups, int decided, const QString& extra);
-    std::vector<std::vector<NumberCell>> rankingRows() const;
-    std::vector<NumberCell> rankingRow(const ExpertRank& rank) const;
-    std::vector<int> listedExperts() const;
-    int choiceOf(int expert) const;  ///< index among the stored choices, -1
-    float weightAt(int choice) const;
-    std::size_t choiceIndex(int choice) const {
-        return static_cast<std::size_t>(value->row) * static_cast<std::size_t>(topK()) +
-               static_cast<std::size_t>(choice);
-    }
-    int topK() const { return value->shape.topK; }
-    bool isMtp() const { return value->layer == value->shape.mtpLayer; }
-    bool storedDiffers() const;
-    double biasOffset() const;
-    QString expertText(int expert) const;
+    void showChoice();
+    WhyChart::Content chartContent() const;
+    WhyChart::Content storedContent() const;
     void select(int expert) { selection->setCell(value->layer, expert); }
     void showSelection();
+    void point(int expert);
+    void placeScroll();
+    void placeColumns();
     void restyle();
 
     WhyView* q;
@@ -94,47 +65,77 @@ class WhyView::Private final : public QObject {
     QLabel* message = nullptr;
     QLabel* head = nullptr;
     QLabel* biasLine = nullptr;
+    QLabel* numbers = nullptr;
     QLabel* note = nullptr;
+    WhyReplayBar* replay = nullptr;
     GroupStrip* strip = nullptr;
     WhyChart* chart = nullptr;
+    QScrollBar* scroll = nullptr;
     NumberTable* table = nullptr;
 
     std::shared_ptr<const WhyValue> value;
-    ChoiceRanking ranking;    ///< empty when no affinities are kept
-    std::vector<int> listed;  ///< experts of the table's rows
+    std::unique_ptr<WhyChoice> choice;  ///< null: a message is shown
     QString pointed;
-    bool stale = true;
     bool filling = false;
-    int computations = 0;
+
+  private:
+    QWidget* makeContent();
+    void connectAll();
+    void installExports();
 };
 
 WhyView::Private::Private(WhyView* view, Selection* shared) : q(view), selection(shared) {
     message = makeMessageLabel(q);
-    head = new QLabel(q);
-    head->setTextFormat(Qt::PlainText);
-    head->setWordWrap(true);
-    head->setTextInteractionFlags(Qt::TextSelectableByMouse);
-    biasLine = new QLabel(q);
-    biasLine->setTextFormat(Qt::PlainText);
-    biasLine->setWordWrap(true);
+    head = makeHeadLabel(q);
+    biasLine = makeHeadLabel(q);
+    numbers = makeNoteLabel(q);
     note = makeNoteLabel(q);
+    replay = new WhyReplayBar(q);
     strip = new GroupStrip(q);
     chart = new WhyChart(q);
     chart->setAccessibleName(tr("Choice scores"));
+    scroll = new QScrollBar(Qt::Horizontal, q);
+    scroll->setObjectName(QStringLiteral("chartScroll"));
+    scroll->setAccessibleName(tr("Experts shown in the chart"));
     table = new NumberTable({tr("expert")}, q);
     table->setFirstColumnNumeric(true);
     table->setAccessibleName(tr("Experts and their ranks"));
+    numbers->setToolTip(plainToolTip(
+        tr("Margin: the k-th minus the (k+1)-th choice score inside the kept groups.\nGroup "
+           "margin: the last kept minus the first dropped group score.\nSmaller than the numeric "
+           "noise, another device or batch may choose otherwise.")));
+    biasLine->setToolTip(plainToolTip(
+        tr("An expert is chosen only because of the bias if it would not be with b = 0.\nWithin "
+           "the groups: nor with b = 0 inside the groups that were kept.\nBy other groups: it "
+           "would be with b = 0 inside them, but without the bias others are kept.")));
+    pages = new QStackedWidget(q);
+    pages->addWidget(message);
+    pages->addWidget(makeContent());
+    auto* outer = new QVBoxLayout(q);
+    outer->setContentsMargins(0, 0, 0, 0);
+    outer->addWidget(pages);
+    connectAll();
+    installExports();
+    restyle();
+}
 
+QWidget* WhyView::Private::makeContent() {
     auto* headLayout = new QVBoxLayout;
     headLayout->setContentsMargins(kGrid, kGrid, kGrid, 0);
     headLayout->setSpacing(kGrid / 2);
-    for (QWidget* widget : {static_cast<QWidget*>(head), static_cast<QWidget*>(biasLine),
-                            static_cast<QWidget*>(note), static_cast<QWidget*>(strip)}) {
+    for (QWidget* widget :
+         std::initializer_list<QWidget*>{head, biasLine, numbers, note, replay, strip}) {
         headLayout->addWidget(widget);
     }
+    auto* picture = new QWidget(q);
+    auto* pictureLayout = new QVBoxLayout(picture);
+    pictureLayout->setContentsMargins(0, 0, 0, 0);
+    pictureLayout->setSpacing(0);
+    pictureLayout->addWidget(chart, 1);
+    pictureLayout->addWidget(scroll);
     auto* splitter = new QSplitter(Qt::Vertical, q);
     splitter->setChildrenCollapsible(false);
-    splitter->addWidget(chart);
+    splitter->addWidget(picture);
     splitter->addWidget(table);
     splitter->setStretchFactor(0, 1);
     splitter->setStretchFactor(1, 1);
@@ -145,27 +146,33 @@ WhyView::Private::Private(WhyView* view, Selection* shared) : q(view), selection
     layout->setSpacing(kGrid / 2);
     layout->addLayout(headLayout);
     layout->addWidget(splitter, 1);
-    pages = new QStackedWidget(q);
-    pages->addWidget(message);
-    pages->addWidget(content);
-    auto* outer = new QVBoxLayout(q);
-    outer->setContentsMargins(0, 0, 0, 0);
-    outer->addWidget(pages);
+    return content;
+}
 
+void WhyView::Private::connectAll() {
     connect(selection, &Selection::changed, this, [this] { showSelection(); });
     connect(chart, &WhyChart::expertChosen, this, [this](int expert) { select(expert); });
-    connect(chart, &WhyChart::expertPointed, this, [this](int expert) {
-        pointed = expert >= 0 ? expertText(expert) : QString();
-        if (chart->underMouse() && !pointed.isEmpty()) {
-            QToolTip::showText(QCursor::pos(), plainToolTip(pointed), chart);
+    connect(chart, &WhyChart::expertPointed, this, [this](int expert) { point(expert); });
+    connect(chart, &WhyChart::rangeMoved, this, [this] { placeScroll(); });
+    connect(scroll, &QScrollBar::valueChanged, this, [this](int at) {
+        if (!filling) {
+            chart->setFirstBar(static_cast<double>(at) / kScrollSteps);
         }
-        Q_EMIT q->hoverText(pointed);
     });
     connect(table, &QTableWidget::currentCellChanged, this, [this](int row) {
-        if (!filling && row >= 0 && row < static_cast<int>(listed.size())) {
-            select(listed[static_cast<std::size_t>(row)]);
+        if (!filling && choice && row >= 0 && row < static_cast<int>(choice->listed().size())) {
+            select(choice->listed()[static_cast<std::size_t>(row)]);
         }
     });
+    connect(replay, &WhyReplayBar::wanted, this, [this] {
+        if (value && q->isSeen()) {
+            Q_EMIT q->replayRequested(value->token.position);
+        }
+    });
+    connect(replay, &WhyReplayBar::automaticChanged, q, &WhyView::autoReplayChanged);
+}
+
+void WhyView::Private::installExports() {
     ViewExport what;
     what.name = QStringLiteral("why-this-expert");
     what.plot = chart;
@@ -174,7 +181,6 @@ WhyView::Private::Private(WhyView* view, Selection* shared) : q(view), selection
     what.failed = [this](const QString& text) { Q_EMIT q->failed(text); };
     installExportMenu(chart, what);
     installExportMenu(table, what);
-    restyle();
 }
 
 void WhyView::Private::restyle() {
@@ -184,10 +190,29 @@ void WhyView::Private::restyle() {
     biasLine->setPalette(purple);
 }
 
-void WhyView::Private::changed() {
-    stale = true;
-    if (q->isVisible()) {
-        compute();
+void WhyView::Private::point(int expert) {
+    pointed = expert >= 0 && choice ? choice->expertText(expert) : QString();
+    if (chart->underMouse() && !pointed.isEmpty()) {
+        QToolTip::showText(QCursor::pos(), plainToolTip(pointed), chart);
+    }
+    Q_EMIT q->hoverText(pointed);
+}
+
+void WhyView::Private::placeScroll() {
+    const int hidden = chart->barCount() - chart->shownBars();
+    filling = true;
+    scroll->setRange(0, hidden * kScrollSteps);
+    scroll->setPageStep(chart->shownBars() * kScrollSteps);
+    scroll->setSingleStep(kScrollSteps);
+    scroll->setValue(qRound(chart->firstBar() * kScrollSteps));
+    scroll->setVisible(hidden > 0);
+    filling = false;
+}
+
+/// In a narrow dock what the other columns, the picture and the tooltips say as well is left out.
+void WhyView::Private::placeColumns() {
+    for (int column = 0; column < table->columnCount(); ++column) {
+        table->setColumnHidden(column, choice && choice->isSpare(column) && q->width() < kWide);
     }
 }
 
@@ -195,268 +220,137 @@ void WhyView::Private::showMessage(const QString& text) {
     message->setText(text);
     pages->setCurrentIndex(kMessagePage);
     q->setAccessibleDescription(text);
-    ranking = {};
-    listed.clear();
-    head->clear();
-    biasLine->clear();
+    choice.reset();
+    pointed.clear();
+    replay->setState(WhyValue::Scores::Known, {});
     filling = true;
     table->setRows({});
     filling = false;
 }
 
 void WhyView::Private::compute() {
-    stale = false;
-    ++computations;
     if (!value) {
         showMessage(
             tr("Select a token in the transcript and a layer in the routing heatmap: this "
                "shows why its experts were chosen."));
         return;
     }
-    if (!fits(*value)) {
+    if (!WhyChoice::fits(*value)) {
         showMessage(value->token.routing.rows() == 0
                         ? tr("This token has not passed the router: the last token of an answer is "
                              "routed when the conversation goes on.")
                         : tr("The recorded routing of this token does not fit the open model."));
         return;
     }
-    ranking = {};
-    pages->setCurrentIndex(kContentPage);
-    filling = true;
     try {
-        if (value->token.routing.scores) {
-            const auto experts = static_cast<std::size_t>(value->shape.experts);
-            const std::span<const float> all(*value->token.routing.scores);
-            ranking = rankChoices(
-                value->shape, all.subspan(static_cast<std::size_t>(value->row) * experts, experts),
-                value->bias);
-            showRanking();
-        } else {
-            showStored();
-        }
+        choice = std::make_unique<WhyChoice>(value);
     } catch (const Error& error) {
         showMessage(QString::fromUtf8(error.what()));
+        return;
     }
+    pages->setCurrentIndex(kContentPage);
+    filling = true;
+    showChoice();
     filling = false;
     q->setAccessibleDescription(q->headline());
     showSelection();
 }
 
-void WhyView::Private::setHeadline(const QString& groups, int decided, const QString& extra) {
-    const QString layer =
-        isMtp() ? tr("MTP layer %1").arg(value->layer) : tr("layer %1").arg(value->layer);
-    QStringList parts{
-        tr("token %1 %2")
-            .arg(QString::number(value->token.position), quotedToken(value->tokenBytes, 40)),
-        layer};
-    if (!groups.isEmpty()) {
-        parts += groups;
-    }
-    head->setText(parts.join(kDot));
-    biasLine->setVisible(value->shape.hasBias);
-    biasLine->setText(
-        decided == 0 ? tr("the bias decided none of the %1").arg(topK())
-                     : tr("%1 of %2 chosen only because of the bias").arg(decided).arg(topK()));
-    note->setText(extra);
-    note->setVisible(!extra.isEmpty());
-}
-
-bool WhyView::Private::storedDiffers() const {
-    for (int j = 0; j < topK(); ++j) {
-        const int expert = value->token.routing.experts[choiceIndex(j)];
-        if (expert >= value->shape.experts ||
-            !ranking.experts[static_cast<std::size_t>(expert)].chosen) {
-            return true;
-        }
-    }
-    return false;
-}
-
-double WhyView::Private::biasOffset() const {
-    if (value->bias.empty()) {
-        return 0;
-    }
-    const auto [low, high] = std::minmax_element(value->bias.begin(), value->bias.end());
-    if (static_cast<double>(*low) < kLargeBias && static_cast<double>(*high) > -kLargeBias) {
-        return 0;
-    }
-    return std::accumulate(value->bias.begin(), value->bias.end(), 0.0) /
-           static_cast<double>(value->bias.size());
-}
-
-void WhyView::Private::showRanking() {
+void WhyView::Private::showChoice() {
+    using Scores = WhyValue::Scores;
     const RoutingShape& shape = value->shape;
-    QString groups;
-    if (shape.groups > 1) {
-        QStringList numbers;
-        for (const int group : ranking.keptGroups) {
-            numbers += QString::number(group);
-        }
-        groups = tr("groups kept %1").arg(numbers.join(u' '));
-    }
-    const double offset = biasOffset();
+    head->setText(choice->tokenText());
+    biasLine->setText(choice->biasText());
+    biasLine->setVisible(shape.hasBias);
+    numbers->setText(choice->numbersText());
     QStringList notes;
-    if (storedDiffers()) {
-        notes +=
-            tr("The recorded choice differs from what affinities and bias give here; ranks "
-               "are worked out again, weights are the recorded ones.");
+    const QString record = choice->recordText();
+    if (!record.isEmpty()) {
+        notes += record;
     }
-    if (offset != 0) {
+    if (choice->ranked() && choice->biasOffset() != 0) {
         notes += tr("The chart shows b minus its mean %1: a constant changes no choice.")
-                     .arg(threeDigits(offset));
+                     .arg(threeDigits(choice->biasOffset()));
     }
-    setHeadline(groups, ranking.biasDecided, notes.join(u' '));
-    strip->setVisible(shape.groups > 1);
-    strip->setGroups(ranking.groupScores, ranking.keptGroups,
-                     shape.hasBias ? tr("score: sum of the two largest s + b in the group")
-                                   : tr("score: the largest s in the group"));
+    note->setText(notes.join(u' '));
+    note->setVisible(!notes.isEmpty());
+    const bool unknownBias = shape.hasBias && value->bias.empty();
+    if (choice->ranked()) {
+        replay->setState(Scores::Known, {});
+    } else if (unknownBias) {
+        replay->setState(Scores::CannotReplay, value->reason.isEmpty()
+                                                   ? tr("The model's bias is not at hand.")
+                                                   : value->reason);
+    } else {
+        replay->setState(value->scores == Scores::Known ? Scores::NotKept : value->scores,
+                         value->reason);
+        replay->askSoon();
+    }
+    strip->setVisible(choice->ranked() && shape.groups > 1);
+    if (choice->ranked()) {
+        strip->setGroups(choice->ranking(),
+                         shape.hasBias ? tr("score: sum of the two largest s + b in the group")
+                                       : tr("score: the largest s in the group"));
+    }
+    chart->setContent(choice->ranked() ? chartContent() : storedContent());
+    const QStringList tips = choice->headerTips();
+    table->setHeader(choice->header());
+    for (int i = 0; i < static_cast<int>(tips.size()); ++i) {
+        table->horizontalHeaderItem(i)->setToolTip(plainToolTip(tips[i]));
+    }
+    table->setRows(choice->rows(q->palette()));
+    placeColumns();
+}
+
+WhyChart::Content WhyView::Private::chartContent() const {
+    const ChoiceRanking& ranking = choice->ranking();
+    const double offset = choice->biasOffset();
     WhyChart::Content content;
-    content.chosen = topK();
+    content.chosen = choice->topK();
+    content.kept = static_cast<int>(ranking.order.size());
     content.margin = static_cast<double>(ranking.margin);
     content.baseName = tr("affinity s");
     content.biasName = value->bias.empty() ? QString()
                        : offset != 0       ? tr("bias b − mean")
                                            : tr("bias b");
-    for (const int expert : ranking.order) {
+    for (const int expert : choice->all()) {
         const ExpertRank& rank = ranking.experts[static_cast<std::size_t>(expert)];
-        const double bias = value->bias.empty() ? 0 : static_cast<double>(rank.bias) - offset;
-        content.bars.push_back({expert, static_cast<double>(rank.score), bias, rank.chosen});
+        WhyBar bar;
+        bar.expert = expert;
+        bar.base = static_cast<double>(rank.score);
+        bar.bias = value->bias.empty() ? 0 : static_cast<double>(rank.bias) - offset;
+        bar.chosen = rank.chosen;
+        const bool otherwise = rank.rankWithoutBias > 0 && rank.rankWithoutBias <= choice->topK();
+        bar.mark = rank.biasDecided            ? WhyBar::Mark::DecidedByBias
+                   : otherwise && !rank.chosen ? WhyBar::Mark::KeptOutByBias
+                                               : WhyBar::Mark::None;
+        content.bars.push_back(bar);
     }
-    chart->setContent(content);
-    if (value->bias.empty()) {
-        table->setHeader({tr("expert"), tr("s"), tr("rank"), tr("weight")});
-    } else {
-        table->setHeader({tr("expert"), tr("s"), tr("b"), tr("s + b"), tr("rank"), tr("without b"),
-                          tr("weight")});
-    }
-    listed = listedExperts();
-    table->setRows(rankingRows());
+    return content;
 }
 
-std::vector<int> WhyView::Private::listedExperts() const {
-    // The chosen, as many runner-ups, and those the bias kept out.
-    const auto shown = std::min(ranking.order.size(), static_cast<std::size_t>(2 * topK()));
-    std::vector<int> out(ranking.order.begin(),
-                         ranking.order.begin() + static_cast<std::ptrdiff_t>(shown));
-    for (const ExpertRank& rank : ranking.experts) {
-        const bool keptOut =
-            !rank.chosen && rank.rankWithoutBias > 0 && rank.rankWithoutBias <= topK();
-        if (keptOut && std::find(out.begin(), out.end(), rank.expert) == out.end()) {
-            out.push_back(rank.expert);
-        }
-    }
-    return out;
-}
-
-std::vector<NumberCell> WhyView::Private::rankingRow(const ExpertRank& rank) const {
-    const QString dropped = tr("group %1 was not kept").arg(rank.group);
-    const int choice = choiceOf(rank.expert);
-    NumberCell weight{QString(QChar(0x2013)), {}, tr("not chosen"), {}};
-    if (choice >= 0) {
-        weight = numberCell(weightAt(choice));
-    }
-    std::vector<NumberCell> row{{QString::number(rank.expert), {}, {}, {}}, numberCell(rank.score)};
-    if (!value->bias.empty()) {
-        row.push_back({signedDigits(static_cast<double>(rank.bias)), allDigits(rank.bias), {}, {}});
-        row.push_back(numberCell(rank.choice));
-    }
-    row.push_back(rankCell(rank.rank, dropped));
-    if (!value->bias.empty()) {
-        row.push_back(rankCell(rank.rankWithoutBias,
-                               tr("with b = 0 group %1 would not be kept").arg(rank.group)));
-    }
-    row.push_back(weight);
-    const ThemeColours colours = themeColours(q->palette());
-    for (NumberCell& cell : row) {
-        cell.colour = rank.biasDecided ? colours.bias : rank.chosen ? QColor() : colours.muted;
-    }
-    return row;
-}
-
-std::vector<std::vector<NumberCell>> WhyView::Private::rankingRows() const {
-    std::vector<std::vector<NumberCell>> rows;
-    for (const int expert : listed) {
-        rows.push_back(rankingRow(ranking.experts[static_cast<std::size_t>(expert)]));
-    }
-    return rows;
-}
-
-void WhyView::Private::showStored() {
-    const TokenRouting& routing = value->token.routing;
-    const std::uint32_t decided = routing.biasDecided[static_cast<std::size_t>(value->row)];
-    const ThemeColours colours = themeColours(q->palette());
-    int count = 0;
+WhyChart::Content WhyView::Private::storedContent() const {
     WhyChart::Content content;
-    content.chosen = topK();
+    content.chosen = choice->topK();
+    content.kept = content.chosen;
     content.margin = std::numeric_limits<double>::quiet_NaN();
     content.baseName = tr("gate weight");
-    QStringList header{tr("expert"), tr("choice"), tr("weight")};
-    if (value->shape.hasBias) {
-        header += tr("by bias only");
+    for (int j = 0; j < static_cast<int>(choice->listed().size()); ++j) {
+        WhyBar bar;
+        bar.expert = choice->chosenAt(j);
+        bar.base = static_cast<double>(choice->weightAt(j));
+        bar.chosen = true;
+        bar.mark = choice->decidedByBias(j) ? WhyBar::Mark::DecidedByBias : WhyBar::Mark::None;
+        content.bars.push_back(bar);
     }
-    std::vector<std::vector<NumberCell>> rows;
-    listed.clear();
-    for (int j = 0; j < topK(); ++j) {
-        const int expert = routing.experts[choiceIndex(j)];
-        const bool byBias = j < 32 && (decided >> j & 1U) != 0;
-        count += byBias ? 1 : 0;
-        content.bars.push_back({expert, static_cast<double>(weightAt(j)), 0, true});
-        listed.push_back(expert);
-        rows.push_back({{QString::number(expert), {}, {}, {}},
-                        {QString::number(j + 1), {}, {}, {}},
-                        numberCell(weightAt(j))});
-        if (value->shape.hasBias) {
-            rows.back().push_back({byBias ? tr("yes") : tr("no"), {}, {}, {}});
-        }
-        for (NumberCell& cell : rows.back()) {
-            cell.colour = byBias ? colours.bias : QColor();
-        }
-    }
-    const auto margin = static_cast<double>(routing.margins[static_cast<std::size_t>(value->row)]);
-    setHeadline(tr("margin %1").arg(threeDigits(margin)), count,
-                tr("The affinities of all experts are kept only for recent tokens; this is what "
-                   "was stored of the choice."));
-    strip->hide();
-    chart->setContent(content);
-    table->setHeader(header);
-    table->setRows(rows);
-}
-
-int WhyView::Private::choiceOf(int expert) const {
-    for (int j = 0; j < topK(); ++j) {
-        if (value->token.routing.experts[choiceIndex(j)] == expert) {
-            return j;
-        }
-    }
-    return -1;
-}
-
-float WhyView::Private::weightAt(int choice) const {
-    return value->token.routing.weights[choiceIndex(choice)];
-}
-
-QString WhyView::Private::expertText(int expert) const {
-    QString text = tr("expert %1").arg(expert);
-    if (!ranking.experts.empty()) {
-        const ExpertRank& rank = ranking.experts[static_cast<std::size_t>(expert)];
-        text += kDot + tr("s %1").arg(allDigits(rank.score));
-        if (!value->bias.empty()) {
-            text += kDot + tr("b %1").arg(allDigits(rank.bias)) + kDot +
-                    tr("s + b %1").arg(allDigits(rank.choice));
-        }
-        text += kDot + tr("rank %1").arg(rank.rank);
-        if (rank.biasDecided) {
-            text += kDot + tr("chosen only because of the bias");
-        }
-    }
-    const int choice = choiceOf(expert);
-    return choice < 0 ? text : text + kDot + tr("weight %1").arg(allDigits(weightAt(choice)));
+    return content;
 }
 
 void WhyView::Private::showSelection() {
-    if (stale || listed.empty()) {
+    if (!choice) {
         return;
     }
+    const std::vector<int>& listed = choice->listed();
     const auto expert = selection->layer() == value->layer ? selection->expert() : std::nullopt;
     chart->setSelected(expert);
     const auto at = expert ? std::find(listed.begin(), listed.end(), *expert) : listed.end();
@@ -472,9 +366,7 @@ void WhyView::Private::showSelection() {
 }
 
 WhyView::WhyView(Selection* selection, QWidget* parent)
-    : QWidget(parent), d(std::make_unique<Private>(this, selection)) {
-    setAutoFillBackground(true);
-    setBackgroundRole(QPalette::Base);
+    : DockView(parent), d(std::make_unique<Private>(this, selection)) {
     setFocusProxy(d->chart);
     setAccessibleName(tr("Why this expert"));
 }
@@ -483,7 +375,16 @@ WhyView::~WhyView() = default;
 
 void WhyView::setValue(std::shared_ptr<const WhyValue> value) {
     d->value = std::move(value);
-    d->changed();
+    d->choice.reset();
+    changed();
+}
+
+void WhyView::setAutoReplay(bool on) {
+    d->replay->setAutomatic(on);
+}
+
+bool WhyView::autoReplay() const {
+    return d->replay->automatic();
 }
 
 QString WhyView::headline() const {
@@ -494,25 +395,23 @@ QString WhyView::headline() const {
 }
 
 QString WhyView::tableText(QChar separator) const {
-    return d->table->exactText(separator);
+    return d->choice ? d->choice->tableText(separator) : QString();
 }
 
-int WhyView::computations() const {
-    return d->computations;
+void WhyView::compute() {
+    d->compute();
 }
 
-void WhyView::showEvent(QShowEvent* event) {
-    QWidget::showEvent(event);
-    if (d->stale) {
-        d->compute();
-    }
+void WhyView::resizeEvent(QResizeEvent* event) {
+    DockView::resizeEvent(event);
+    d->placeColumns();
 }
 
 void WhyView::changeEvent(QEvent* event) {
-    QWidget::changeEvent(event);
+    DockView::changeEvent(event);
     if (event->type() == QEvent::PaletteChange && d) {
         d->restyle();
-        d->changed();  // the table's colours
+        changed();  // the table's colours
     }
 }
 

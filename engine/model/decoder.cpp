@@ -24,10 +24,11 @@ Decoder::Decoder(const WeightSource& source, Device& device, const DecoderOption
       m_weights(std::make_unique<DecoderWeights>(source, device, options.experts, progress)),
       m_rope(m_config),
       m_layerParams(m_config, m_rope.softmaxScale()),
+      m_runRouting(m_config, *m_weights, device),
       m_cache(device, m_config.numHiddenLayers,
               {options.cacheType, m_config.kvLoraRank, m_config.qkRopeHeadDim}, m_maxContext),
       m_work(device),
-      m_routing(device, m_config.nRoutedExperts, m_config.numExpertsPerTok),
+      m_routing(device, m_config.nRoutedExperts),
       m_inputs(device, m_config.qkRopeHeadDim),
       m_residual(device),
       m_layerNormed(device),
@@ -42,6 +43,13 @@ void Decoder::truncate(std::int64_t length, std::int64_t pairs) {
     m_cache.setLength(std::min(length, m_cache.length()));
     m_tokens.resize(static_cast<std::size_t>(m_cache.length()));
     if (m_mtp) m_mtp->truncate(std::max<std::int64_t>(0, pairs));
+}
+
+void Decoder::setInterventions(const Interventions& interventions, CacheAfter cache) {
+    const auto& now = m_runRouting.interventions();
+    if (interventions == now || (interventions.empty() && now.empty())) return;
+    m_runRouting.set(interventions);
+    if (cache == CacheAfter::Emptied) truncate(0);
 }
 
 CacheUse Decoder::cacheUse() const {
@@ -98,6 +106,7 @@ void Decoder::runStep(StepKey key, const StepContext& step, const ForwardOptions
     key.logitRows = options.logits == LogitsOf::All ? step.count : options.logits == LogitsOf::Last;
     key.topLogits = options.top.k;
     key.topLimit = options.top.limit;
+    key.routing = m_runRouting.id();
     key.absorbed = step.path == AttentionPath::Absorbed;
     m_device->runStep(key, operations);
 }
@@ -118,7 +127,7 @@ void Decoder::forward(std::span<const std::int32_t> tokens, const ForwardOptions
     auto step = begin(tokens, m_cache, options.path);
     auto x = matrix(m_residual, count, m_config.hiddenSize);
     m_states = matrix(m_finalNormed, count, m_config.hiddenSize);
-    m_routing.begin(static_cast<int>(m_routingShape.layers.size()), count);
+    m_routing.begin(m_routingShape.layers, count, m_runRouting);
     runStep({.owner = this}, step, options, [&] {
         m_device->embed(x, m_weights->embedding, m_inputs.ids());
         showHidden(options.observer, 0, x);
@@ -136,7 +145,7 @@ void Decoder::forward(std::span<const std::int32_t> tokens, const ForwardOptions
         options.observer->onNormed({normed.data(), m_states.rows, m_states.cols});
     }
     if (options.observer->wantsRouting() && !m_routingShape.layers.empty())
-        m_routing.report(*options.observer, m_routingShape.layers);
+        m_routing.report(*options.observer);
 }
 
 void Decoder::runLayers(Matrix x, const ForwardOptions& options, StepContext& step) {
@@ -150,10 +159,11 @@ void Decoder::runLayers(Matrix x, const ForwardOptions& options, StepContext& st
         const FollowingNorm following = last
                                             ? FollowingNorm{m_weights->norm.data(), m_states}
                                             : FollowingNorm{layers[i + 1].inputNorm.data(), normed};
+        const int layer = static_cast<int>(i);
         const auto routing = layers[i].moe ? m_routing.slot(slot++) : Routing{};
-        decoderLayer(x, normed, layers[i], m_layerParams, m_cache.view(static_cast<int>(i)),
-                     routing, following, step);
-        showHidden(options.observer, static_cast<int>(i) + 1, x);
+        decoderLayer(x, normed, layers[i], m_layerParams, m_cache.view(layer),
+                     m_runRouting.route(layer), routing, following, step);
+        showHidden(options.observer, layer + 1, x);
     }
 }
 

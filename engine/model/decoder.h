@@ -15,6 +15,7 @@
 #include "engine/model/latent_cache.h"
 #include "engine/model/logits_reader.h"
 #include "engine/model/rope.h"
+#include "engine/model/run_routing.h"
 #include "engine/model/step_context.h"
 #include "engine/model/step_inputs.h"
 #include "engine/model/step_routing.h"
@@ -22,6 +23,7 @@
 
 namespace gatescope {
 
+class KeptCache;
 class MtpModule;
 
 struct ForwardOptions {
@@ -36,6 +38,13 @@ struct DecoderOptions {
     std::int64_t maxContext = 0;  ///< 0: max_position_embeddings
     CacheType cacheType = CacheType::F32;
     ExpertPlacement experts{};
+};
+
+/// What becomes of the cache when the interventions change: its positions were computed under the
+/// ones before.
+enum class CacheAfter : std::uint8_t {
+    Emptied,
+    Kept,  ///< later positions attend to it as it is: a bias that moves while a text goes on
 };
 
 /// The whole decoder of the DeepSeek-V2/V3 family over a Device, with its latent cache. One thread
@@ -70,6 +79,17 @@ class Decoder {
     void truncate(std::int64_t length) { truncate(length, length - 1); }
     CacheUse cacheUse() const;
 
+    /// From now on the routers choose under these; they stay until set again. Equal ones change
+    /// nothing and keep the cache. Throws Error (see checkInterventions) and then changes nothing.
+    void setInterventions(const Interventions& interventions,
+                          CacheAfter cache = CacheAfter::Emptied);
+    const Interventions& interventions() const { return m_runRouting.interventions(); }
+    /// How the routers choose now, layer by layer.
+    const RunRouting& runRouting() const { return m_runRouting; }
+    /// routingShape() with k and kept groups of the present interventions: what the traces of a run
+    /// under them fit. k is the largest of all layers.
+    RoutingShape runShape() const { return m_runRouting.shape(); }
+
     /// Appends tokens (at most maxPass()). Throws Error (token out of range, context full, a value
     /// that is not finite) or Cancelled; the cache then ends where it ended before.
     void forward(std::span<const std::int32_t> tokens, const ForwardOptions& options);
@@ -87,6 +107,7 @@ class Decoder {
 
   private:
     friend class MtpModule;
+    friend class KeptCache;
 
     void checkTokens(std::span<const std::int32_t> tokens) const;
     void reserveCache(std::int64_t positions);
@@ -115,6 +136,7 @@ class Decoder {
     std::unique_ptr<DecoderWeights> m_weights;
     Rope m_rope;
     LayerParams m_layerParams;
+    RunRouting m_runRouting;
     LatentCache m_cache;
     Workspace m_work;
     StepRouting m_routing;

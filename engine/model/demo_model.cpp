@@ -34,6 +34,11 @@ bool isDemoModel(const fs::path& dir) {
     return !demo.empty() && fs::equivalent(dir, demo, ignored);
 }
 
+fs::path demoPromptSet() {
+    const fs::path dir = demoModelDir();
+    return dir.empty() ? fs::path() : dir / "domain-prompts.jsonl";
+}
+
 const std::vector<std::string>& demoModelPrompts() {
     static const std::vector<std::string> prompts = {
         "What is 347 + 285?",

@@ -15,6 +15,10 @@ std::filesystem::path demoModelDir();
 /// Whether `dir` is that folder.
 bool isDemoModel(const std::filesystem::path& dir);
 
+/// Labelled prompts of the kinds of text it was trained on, for specialisation; see
+/// readPromptSet(). Empty without the demo model.
+std::filesystem::path demoPromptSet();
+
 /// Prompts the demo model was trained for, to offer in an empty chat. No other model gets them.
 const std::vector<std::string>& demoModelPrompts();
 

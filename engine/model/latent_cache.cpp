@@ -78,12 +78,36 @@ std::int64_t LatentCache::stepCapacity() const {
 }
 
 std::vector<float> LatentCache::read(int layer, std::int64_t position) const {
-    const std::byte* block =
-        m_hostTable[static_cast<std::size_t>(layer * m_maxBlocks + position / kBlockPositions)];
     std::vector<std::byte> row(static_cast<std::size_t>(m_layout.rowBytes()));
-    m_device->download(row.data(), block + position % kBlockPositions * m_layout.rowBytes(),
-                       row.size());
+    m_device->download(row.data(), rowAt(layer, position), row.size());
     return expand(row, m_layout);
+}
+
+void LatentCache::forEachRun(std::int64_t first, std::int64_t count, const Run& run) const {
+    std::size_t offset = 0;
+    for (std::int64_t layer = 0; layer < m_layers; ++layer)
+        for (std::int64_t at = first; at < first + count;) {
+            const auto end = std::min(first + count, (at / kBlockPositions + 1) * kBlockPositions);
+            const auto bytes = static_cast<std::size_t>((end - at) * m_layout.rowBytes());
+            run(rowAt(layer, at), offset, bytes);
+            offset += bytes;
+            at = end;
+        }
+}
+
+std::vector<std::byte> LatentCache::copyRows(std::int64_t first, std::int64_t count) const {
+    std::vector<std::byte> rows(static_cast<std::size_t>(count * bytesPerPosition()));
+    forEachRun(first, count, [&](std::byte* stored, std::size_t offset, std::size_t bytes) {
+        m_device->download(rows.data() + offset, stored, bytes);
+    });
+    return rows;
+}
+
+void LatentCache::writeRows(std::int64_t first, std::span<const std::byte> rows) {
+    const auto count = static_cast<std::int64_t>(rows.size()) / bytesPerPosition();
+    forEachRun(first, count, [&](std::byte* stored, std::size_t offset, std::size_t bytes) {
+        m_device->upload(stored, rows.data() + offset, bytes);
+    });
 }
 
 }  // namespace gatescope

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <vector>
 
 #include "kernels/device.h"
@@ -38,9 +40,22 @@ class LatentCache {
     /// One row as float32 [kv_lora_rank + qk_rope_head_dim], waiting for the device.
     std::vector<float> read(int layer, std::int64_t position) const;
 
+    /// Rows of `count` positions from `first` as they are stored, [layers, count, row bytes].
+    std::vector<std::byte> copyRows(std::int64_t first, std::int64_t count) const;
+    /// Puts such a copy back.
+    void writeRows(std::int64_t first, std::span<const std::byte> rows);
+
     std::int64_t bytesPerPosition() const { return m_layers * m_layout.rowBytes(); }
 
   private:
+    std::byte* rowAt(std::int64_t layer, std::int64_t position) const {
+        return m_hostTable[static_cast<std::size_t>(layer * m_maxBlocks +
+                                                    position / kBlockPositions)] +
+               position % kBlockPositions * m_layout.rowBytes();
+    }
+    /// Calls run(where it is stored, its offset in a copy, bytes) for each piece in one block.
+    using Run = std::function<void(std::byte*, std::size_t, std::size_t)>;
+    void forEachRun(std::int64_t first, std::int64_t count, const Run& run) const;
     std::int64_t blockBytes() const { return kBlockPositions * m_layout.rowBytes(); }
 
     Device* m_device;

@@ -8,8 +8,7 @@ namespace gatescope {
 MtpModule::MtpModule(Decoder& decoder)
     : m_decoder(decoder),
       m_cache(decoder.device(), 1, decoder.cache().layout(), decoder.maxContext()),
-      m_routing(decoder.device(), decoder.config().nRoutedExperts,
-                decoder.config().numExpertsPerTok),
+      m_routing(decoder.device(), decoder.config().nRoutedExperts),
       m_joined(decoder.device()),
       m_residual(decoder.device()),
       m_layerNormed(decoder.device()),
@@ -28,19 +27,19 @@ void MtpModule::forward(ConstMatrix states, std::span<const std::int32_t> nextTo
     // Rotary attention sees differences of positions only, so pair t may stand at position t.
     auto step = m_decoder.begin(nextTokens, m_cache, options.path);
     auto x = matrix(m_residual, count, config.hiddenSize);
-    m_routing.begin(1, count);
+    const int layer = config.mtpLayer();
+    m_routing.begin({&layer, 1}, count, m_decoder.runRouting());
     m_decoder.runStep({.owner = this, .input = states.data}, step, options, [&] {
         runLayer(x, states, step);
         m_logits.project(matrix(m_normed, count, config.hiddenSize), weights.head, options.logits,
                          options.top);
     });
-    const int layer = config.mtpLayer();
     m_decoder.showHidden(options.observer, layer + 1, x);
     if (!m_logits.fetch(count, config.vocabSize, options.logits, options.top))
         m_decoder.failNotFinite();
     m_cache.setLength(first + count);
     if (options.observer && options.observer->wantsRouting() && weights.layer.moe)
-        m_routing.report(*options.observer, {&layer, 1});
+        m_routing.report(*options.observer);
 }
 
 void MtpModule::runLayer(Matrix x, ConstMatrix states, StepContext& step) {
@@ -58,8 +57,8 @@ void MtpModule::runLayer(Matrix x, ConstMatrix states, StepContext& step) {
     auto normed = matrix(m_layerNormed, x.rows, x.cols);
     device.rmsNorm(normed, x, weights.layer.inputNorm.data(), eps);
     decoderLayer(x, normed, weights.layer, m_decoder.m_layerParams, m_cache.view(0),
-                 m_routing.slot(0), {weights.headNorm.data(), matrix(m_normed, x.rows, x.cols)},
-                 step);
+                 m_decoder.runRouting().route(m_decoder.config().mtpLayer()), m_routing.slot(0),
+                 {weights.headNorm.data(), matrix(m_normed, x.rows, x.cols)}, step);
 }
 
 }  // namespace gatescope

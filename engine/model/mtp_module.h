@@ -34,6 +34,8 @@ class MtpModule {
     TopRow top(std::int64_t row) const { return m_logits.top(row); }
 
   private:
+    friend class KeptCache;
+
     /// x [T, h] becomes the output of the block, m_normed its norm.
     void runLayer(Matrix x, ConstMatrix states, StepContext& step);
 
