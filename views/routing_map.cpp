@@ -16,9 +16,6 @@ namespace gatescope {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr int kClickSlack = 4;        // pixels a click may move
-constexpr double kFewestExperts = 4;  // shown when zoomed in
-constexpr double kFewestLayers = 2;
 
 bool sameShape(const RoutingShape& a, const RoutingShape& b) {
     return a.layers == b.layers && a.mtpLayer == b.mtpLayer && a.totalLayers == b.totalLayers &&
@@ -48,6 +45,9 @@ RoutingMap::RoutingMap(QWidget* parent) : QCustomPlot(parent) {
     setMouseTracking(true);
     setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
     setMinimumSize(25 * kGrid, 15 * kGrid);
+    // One buffer for everything: a second one of this size costs more at 30 pictures a second than
+    // drawing the cells again does when the cursor moves.
+    layer(QStringLiteral("overlay"))->setMode(QCPLayer::lmLogical);
     axisRect()->setupFullAxesBox(false);
     for (QCPAxis* axis : {xAxis, yAxis, xAxis2, yAxis2}) {
         axis->grid()->setVisible(false);
@@ -62,6 +62,18 @@ RoutingMap::RoutingMap(QWidget* parent) : QCustomPlot(parent) {
     xAxis->setLabelPadding(2);
     yAxis->setLabel(tr("layer"));
 
+    buildScale();
+    m_selectedOutline = makeOutline(Qt::SolidLine);
+    m_cursorOutline = makeOutline(Qt::DotLine);
+    connect(xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this,
+            [this](const QCPRange& range) { keepInside(xAxis, range); });
+    connect(yAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this,
+            [this](const QCPRange& range) { keepInside(yAxis, range); });
+    connect(this, &QCustomPlot::beforeReplot, this, &RoutingMap::beforeDrawing);
+    restyle();
+}
+
+void RoutingMap::buildScale() {
     m_main = makeMap(this);
     m_mtp = makeMap(this);
     m_scale = new QCPColorScale(this);
@@ -82,38 +94,39 @@ RoutingMap::RoutingMap(QWidget* parent) : QCustomPlot(parent) {
     axisRect()->setMinimumMargins(QMargins(kGrid, kGrid, kGrid, kGrid));
     m_main->setColorScale(m_scale);
     m_mtp->setColorScale(m_scale);
-    m_scale->setGradient(viridis());
-
-    m_selectedOutline = makeOutline(Qt::SolidLine);
-    m_cursorOutline = makeOutline(Qt::DotLine);
-    connect(xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this,
-            [this](const QCPRange& range) { keepInside(xAxis, range, kFewestExperts); });
-    connect(yAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this,
-            [this](const QCPRange& range) { keepInside(yAxis, range, kFewestLayers); });
-    connect(this, &QCustomPlot::beforeReplot, this, &RoutingMap::beforeDrawing);
-    restyle();
-}
-
-RoutingMap::Outline RoutingMap::makeOutline(Qt::PenStyle style) {
-    const auto make = [this](const QPen& pen) {
-        auto* rect = new QCPItemRect(this);
-        rect->setLayer(QStringLiteral("overlay"));
-        rect->setPen(pen);
-        rect->setBrush(Qt::NoBrush);
-        rect->setSelectable(false);
-        rect->setVisible(false);
-        return rect;
-    };
-    // White on black reads on every colour of the map, in light and dark.
-    Outline outline;
-    outline.outer = make(QPen(Qt::black, 4, Qt::SolidLine, Qt::SquareCap, Qt::MiterJoin));
-    outline.inner = make(QPen(Qt::white, 2, style, Qt::SquareCap, Qt::MiterJoin));
-    return outline;
+    applyScale();
 }
 
 bool RoutingMap::isDense(int layer) const {
     return layer != m_shape.mtpLayer &&
            !std::binary_search(m_shape.layers.begin(), m_shape.layers.end(), layer);
+}
+
+int RoutingMap::rowOf(int layer) const {
+    if (m_shape.mtpLayer >= 0 && layer == m_shape.mtpLayer) {
+        return static_cast<int>(m_shape.layers.size());
+    }
+    const auto found = std::lower_bound(m_shape.layers.begin(), m_shape.layers.end(), layer);
+    return found != m_shape.layers.end() && *found == layer
+               ? static_cast<int>(found - m_shape.layers.begin())
+               : -1;
+}
+
+int RoutingMap::expertAt(int layer, int column) const {
+    const int row = rowOf(layer);
+    return m_experts.empty() || row < 0
+               ? column
+               : m_experts[static_cast<std::size_t>(row * m_shape.experts + column)];
+}
+
+int RoutingMap::columnOf(MapCell cell) const {
+    const int row = rowOf(cell.layer);
+    if (m_experts.empty() || row < 0) {
+        return cell.expert;
+    }
+    const auto first = m_experts.begin() + static_cast<std::ptrdiff_t>(row) * m_shape.experts;
+    const auto found = std::find(first, first + m_shape.experts, cell.expert);
+    return found == first + m_shape.experts ? cell.expert : static_cast<int>(found - first);
 }
 
 double RoutingMap::yOf(int layer) const {
@@ -145,6 +158,8 @@ void RoutingMap::setShape(const RoutingShape& shape) {
         return;
     }
     m_shape = shape;
+    m_experts.clear();
+    setHatched({});
     // A gap of about five pixels at any number of layers.
     m_mtpY = shape.totalLayers + std::max(0.2, 0.012 * shape.totalLayers);
     const int experts = std::max(1, shape.experts);
@@ -163,125 +178,108 @@ void RoutingMap::setShape(const RoutingShape& shape) {
         down->setNamed(m_mtpY, tr("MTP"));
     }
     yAxis->setTicker(down);
-    xAxis->setLabel(
-        shape.groups > 1
-            ? tr("expert (%1 groups of %2)").arg(shape.groups).arg(experts / shape.groups)
-            : tr("expert"));
-    buildDecorations();
+    buildFrame();
     resetZoom();
 }
 
-void RoutingMap::buildDecorations() {
-    for (QCPAbstractItem* item : m_borders) {
-        removeItem(item);
+void RoutingMap::setExperts(std::vector<int> experts) {
+    Q_ASSERT(experts.empty() ||
+             experts.size() == routedLayers().size() * static_cast<std::size_t>(m_shape.experts));
+    const bool other = experts.empty() != m_experts.empty();
+    m_experts = std::move(experts);
+    if (other) {
+        styleBorders();
     }
-    for (QCPItemText* label : m_denseLabels) {
-        removeItem(label);
-    }
-    m_borders.clear();
-    m_denseLabels.clear();
-    m_denseBands.clear();
-    if (m_gap != nullptr) {
-        removeItem(m_gap);
-        m_gap = nullptr;
-    }
-    if (m_shape.groups > 1) {
-        const int size = m_shape.experts / m_shape.groups;
-        for (int g = 1; g < m_shape.groups; ++g) {
-            auto* line = new QCPItemLine(this);
-            line->setLayer(QStringLiteral("axes"));
-            line->setSelectable(false);
-            line->start->setCoords(g * size - 0.5,
-                                   m_shape.layers.empty() ? 0 : m_shape.layers.front() - 0.5);
-            line->end->setCoords(g * size - 0.5, bottom());
-            m_borders.push_back(line);
-        }
-    }
-    if (m_shape.mtpLayer >= 0) {
-        m_gap = new QCPItemRect(this);
-        m_gap->setLayer(QStringLiteral("axes"));
-        m_gap->setSelectable(false);
-        m_gap->setPen(Qt::NoPen);
-        m_gap->topLeft->setCoords(-1, m_shape.totalLayers - 0.5);
-        m_gap->bottomRight->setCoords(m_shape.experts + 1.0, m_mtpY - 0.5);
-    }
-    for (int layer = 0; layer < m_shape.totalLayers; ++layer) {
-        if (!isDense(layer)) {
-            continue;
-        }
-        if (!m_denseBands.empty() && m_denseBands.back().upper == layer - 0.5) {
-            m_denseBands.back().upper += 1;
-        } else {
-            m_denseBands.emplace_back(layer - 0.5, layer + 0.5);
-        }
-    }
-    for (const QCPRange& band : m_denseBands) {
-        auto* label = new QCPItemText(this);
-        label->setLayer(QStringLiteral("axes"));
-        label->setSelectable(false);
-        label->position->setTypeX(QCPItemPosition::ptAxisRectRatio);
-        label->position->setTypeY(QCPItemPosition::ptPlotCoords);
-        label->position->setCoords(0.5, band.center());
-        label->setText(tr("dense, no router"));
-        label->setPadding(QMargins(kGrid, 0, kGrid, 0));
-        m_denseLabels.push_back(label);
-    }
-    restyle();
 }
 
-void RoutingMap::setValues(const std::vector<double>& values, bool relative) {
-    const auto experts = static_cast<std::size_t>(m_shape.experts);
+void RoutingMap::setValues(const std::vector<double>& values, const MapScale& scale) {
     const std::vector<int> layers = routedLayers();
-    Q_ASSERT(values.size() == layers.size() * experts);
+    Q_ASSERT(values.size() == layers.size() * static_cast<std::size_t>(m_shape.experts));
+    const bool relative = scale.kind == MapScale::Kind::Relative;
+    std::vector<int> hatched;
+    for (int layer = 0; layer < m_shape.totalLayers; ++layer) {
+        if (isDense(layer)) {
+            hatched.push_back(layer);
+        }
+    }
+    std::size_t index = 0;
     for (std::size_t row = 0; row < layers.size(); ++row) {
         const bool mtp = row == m_shape.layers.size();
+        const double* own = values.data() + row * static_cast<std::size_t>(m_shape.experts);
         QCPColorMapData* cells = mtp ? m_mtp->data() : m_main->data();
         const int y = mtp ? 0 : layers[row];
         const bool single = mtp || m_shape.totalLayers == 1;
-        for (std::size_t e = 0; e < experts; ++e) {
-            const double value = values[row * experts + e];
+        bool missing = false;
+        for (int column = 0; column < m_shape.experts; ++column, ++index) {
+            const double value = own[m_experts.empty() ? column : m_experts[index]];
             const double drawn = relative ? std::log2(1.0 + value) : value;
-            cells->setCell(static_cast<int>(e), y, drawn);
+            missing = missing || std::isnan(value);
+            cells->setCell(column, y, drawn);
             if (single) {
-                cells->setCell(static_cast<int>(e), y + 1, drawn);
+                cells->setCell(column, y + 1, drawn);
             }
         }
+        if (missing) {
+            hatched.push_back(layers[row]);
+        }
+    }
+    std::sort(hatched.begin(), hatched.end());
+    setHatched(hatched);
+    if (scale != m_mapScale) {
+        m_mapScale = scale;
+        applyScale();
     }
     placeMarkers();
     replot(rpQueuedReplot);
 }
 
-void RoutingMap::setRelativeValues(const std::vector<double>& values, const QString& name) {
+void RoutingMap::applyScale() {
+    using Kind = MapScale::Kind;
+    const double limit = m_mapScale.limit;
     auto ticker = QSharedPointer<QCPAxisTickerText>::create();
-    ticker->addTick(0, QStringLiteral("0"));
-    ticker->addTick(std::log2(1.5), QStringLiteral("½×"));
-    ticker->addTick(1, QStringLiteral("1×"));
-    ticker->addTick(std::log2(3.0), QStringLiteral("2×"));
-    ticker->addTick(2, QStringLiteral("≥ 3×"));
-    m_scale->axis()->setTicker(ticker);
-    m_scale->axis()->setLabel(tr("%1, log₂(1 + x)").arg(name));
-    m_scale->setDataRange({0, 2});
-    setValues(values, true);
-}
-
-void RoutingMap::setWeights(const std::vector<double>& values, double largest,
-                            const QString& name) {
-    const double top = largest > 0 ? largest : 1;
-    auto ticker = QSharedPointer<QCPAxisTickerText>::create();
-    for (const double part : {0.0, 0.5, 1.0}) {
-        ticker->addTick(part * top, threeDigits(part * top));
+    QString label = m_mapScale.name;
+    if (m_mapScale.kind == Kind::Relative) {
+        ticker->addTick(0, QStringLiteral("0"));
+        ticker->addTick(std::log2(1.5), QStringLiteral("½×"));
+        ticker->addTick(1, QStringLiteral("1×"));
+        ticker->addTick(std::log2(3.0), QStringLiteral("2×"));
+        ticker->addTick(2, QStringLiteral("≥ 3×"));
+        label = tr("%1, log₂(1 + x)").arg(label);
+        m_scale->setDataRange({0, 2});
+    } else if (m_mapScale.kind == Kind::Weight) {
+        for (const double part : {0.0, 0.5, 1.0}) {
+            ticker->addTick(part * limit, threeDigits(part * limit));
+        }
+        m_scale->setDataRange({0, limit});
+    } else {
+        const QString end = QString::number(limit);  // powers of two: few digits
+        const QString half = QString::number(limit / 2);
+        ticker->addTick(-limit, QStringLiteral("≤ −") + end);
+        ticker->addTick(-limit / 2, QStringLiteral("−") + half);
+        ticker->addTick(0, QStringLiteral("0"));
+        ticker->addTick(limit / 2, QStringLiteral("+") + half);
+        ticker->addTick(limit, QStringLiteral("≥ +") + end);
+        m_scale->setDataRange({-limit, limit});
     }
     m_scale->axis()->setTicker(ticker);
-    m_scale->axis()->setLabel(name);
-    m_scale->setDataRange({0, top});
-    setValues(values, false);
+    m_scale->axis()->setLabel(label);
+    applyGradient();
+}
+
+void RoutingMap::applyGradient() {
+    m_scale->setGradient(m_mapScale.kind == MapScale::Kind::Diverging
+                             ? blueWhiteOrange(isDark(palette()))
+                             : viridis());
+    styleBorders();
 }
 
 void RoutingMap::setSelected(std::optional<int> layer, std::optional<int> expert) {
-    m_selectedLayer = layer;
-    m_selectedExpert = expert;
-    placeMarkers();
-    QCustomPlot::layer(QStringLiteral("overlay"))->replot();
+    if (layer != m_selectedLayer || expert != m_selectedExpert) {
+        m_selectedLayer = layer;
+        m_selectedExpert = expert;
+        placeMarkers();
+        replot(rpQueuedReplot);
+    }
 }
 
 std::optional<MapCell> RoutingMap::cellAt(const QPointF& pixel) const {
@@ -289,24 +287,25 @@ std::optional<MapCell> RoutingMap::cellAt(const QPointF& pixel) const {
         return std::nullopt;
     }
     const int layer = layerAt(yAxis->pixelToCoord(pixel.y()));
-    const int expert = qRound(xAxis->pixelToCoord(pixel.x()));
-    if (layer < 0 || expert < 0 || expert >= m_shape.experts) {
+    const int column = qRound(xAxis->pixelToCoord(pixel.x()));
+    if (layer < 0 || column < 0 || column >= m_shape.experts) {
         return std::nullopt;
     }
-    return MapCell{layer, isDense(layer) ? -1 : expert};
+    return MapCell{layer, isDense(layer) ? -1 : expertAt(layer, column)};
 }
 
 QPointF RoutingMap::pixelOf(MapCell cell) const {
-    return {xAxis->coordToPixel(cell.expert), yAxis->coordToPixel(yOf(cell.layer))};
+    return {xAxis->coordToPixel(columnOf(cell)), yAxis->coordToPixel(yOf(cell.layer))};
 }
 
 double RoutingMap::drawnValue(MapCell cell) const {
     if (cell.expert < 0 || cell.expert >= m_shape.experts) {
         return kNaN;
     }
+    const int column = columnOf(cell);
     return m_shape.mtpLayer >= 0 && cell.layer == m_shape.mtpLayer
-               ? m_mtp->data()->cell(cell.expert, 0)
-               : m_main->data()->cell(cell.expert, cell.layer);
+               ? m_mtp->data()->cell(column, 0)
+               : m_main->data()->cell(column, cell.layer);
 }
 
 void RoutingMap::showTip(const QString& text) {
@@ -321,229 +320,6 @@ void RoutingMap::resetZoom() {
     xAxis->setRange(-0.5, std::max(1, m_shape.experts) - 0.5);
     yAxis->setRange(-0.5, std::max(0.5, bottom()));
     replot(rpQueuedReplot);
-}
-
-void RoutingMap::keepInside(QCPAxis* axis, const QCPRange& range, double minimum) {
-    const double upper =
-        axis == xAxis ? std::max(1, m_shape.experts) - 0.5 : std::max(0.5, bottom());
-    QCPRange wanted = range;
-    const double smallest = std::min(minimum, upper + 0.5);
-    if (wanted.size() < smallest) {
-        const double center = wanted.center();
-        wanted = QCPRange(center - smallest / 2, center + smallest / 2);
-    }
-    wanted = wanted.bounded(-0.5, upper);
-    if (wanted != range) {
-        axis->setRange(wanted);
-    }
-}
-
-void RoutingMap::zoomBy(double factor) {
-    for (QCPAxis* axis : {xAxis, yAxis}) {
-        double center = axis->range().center();
-        if (m_cursor) {
-            center = axis == xAxis ? m_cursor->expert : yOf(m_cursor->layer);
-        }
-        axis->scaleRange(factor, center);
-    }
-    replot(rpQueuedReplot);
-}
-
-void RoutingMap::restyle() {
-    themePlot(this, palette(), font());
-    const QColor base = palette().color(QPalette::Active, QPalette::Base);
-    const ThemeColours colours = themeColours(palette());
-    const auto axes = findChildren<QCPAxis*>();  // the frame of the colour scale too
-    for (QCPAxis* axis : axes) {
-        axis->setBasePen(Qt::NoPen);
-        axis->setTickPen(Qt::NoPen);
-    }
-    axisRect()->setBackground(hatchBrush(palette()));  // shows wherever the maps are transparent
-    if (m_gap != nullptr) {
-        m_gap->setBrush(base);
-    }
-    for (QCPAbstractItem* border : m_borders) {
-        static_cast<QCPItemLine*>(border)->setPen(QPen(QColor(255, 255, 255, 110), 1));
-    }
-    for (QCPItemText* label : m_denseLabels) {
-        label->setColor(colours.muted);
-        label->setFont(smallFont(font()));
-        label->setBrush(base);
-        label->setPen(Qt::NoPen);
-    }
-    replot(rpQueuedReplot);
-}
-
-void RoutingMap::beforeDrawing() {
-    const int line = QFontMetrics(smallFont(font())).height();
-    const QRect rect = axisRect()->rect();
-    yAxis->ticker()->setTickCount(std::max(2, rect.height() / (2 * line)));
-    xAxis->ticker()->setTickCount(std::max(2, rect.width() / (5 * line)));
-    for (std::size_t i = 0; i < m_denseLabels.size(); ++i) {
-        const double height = std::abs(yAxis->coordToPixel(m_denseBands[i].upper) -
-                                       yAxis->coordToPixel(m_denseBands[i].lower));
-        m_denseLabels[i]->setVisible(height >= line &&
-                                     yAxis->range().contains(m_denseBands[i].center()));
-    }
-    placeMarkers();
-}
-
-void RoutingMap::placeOutline(const Outline& outline, int layer, int expert, bool visible) {
-    outline.outer->setVisible(visible);
-    outline.inner->setVisible(visible);
-    if (!visible) {
-        return;
-    }
-    const QRect rect = axisRect()->rect();
-    // Small cells get an outline of seven pixels around them, large ones along their border.
-    const double perX = xAxis->range().size() / std::max(1, rect.width());
-    const double perY = yAxis->range().size() / std::max(1, rect.height());
-    const double halfX = std::max(0.5, 3.5 * perX);
-    const double halfY = std::max(0.5, 3.5 * perY);
-    const double left = expert >= 0 ? expert - halfX : -0.5;
-    const double right = expert >= 0 ? expert + halfX : m_shape.experts - 0.5;
-    for (QCPItemRect* item : {outline.outer, outline.inner}) {
-        item->topLeft->setCoords(left, yOf(layer) - halfY);
-        item->bottomRight->setCoords(right, yOf(layer) + halfY);
-    }
-}
-
-void RoutingMap::placeMarkers() {
-    const auto known = [this](int layer) {
-        return (layer >= 0 && layer < m_shape.totalLayers) ||
-               (layer >= 0 && layer == m_shape.mtpLayer);
-    };
-    const int expert = m_selectedExpert.value_or(-1);
-    placeOutline(m_selectedOutline, m_selectedLayer.value_or(-1), expert,
-                 m_selectedLayer && known(*m_selectedLayer) && expert < m_shape.experts);
-    placeOutline(m_cursorOutline, m_cursor ? m_cursor->layer : -1, m_cursor ? m_cursor->expert : -1,
-                 m_cursor && hasFocus());
-}
-
-void RoutingMap::mousePressEvent(QMouseEvent* event) {
-    m_pressed = event->pos();
-    m_pressedLeft = event->button() == Qt::LeftButton;
-    QCustomPlot::mousePressEvent(event);
-}
-
-void RoutingMap::mouseMoveEvent(QMouseEvent* event) {
-    QCustomPlot::mouseMoveEvent(event);
-    const std::optional<MapCell> cell = cellAt(event->position());
-    if (cell != m_pointed) {
-        m_pointed = cell;
-        const MapCell at = cell.value_or(MapCell{});
-        Q_EMIT cellPointed(at.layer, at.expert);
-    }
-}
-
-void RoutingMap::mouseReleaseEvent(QMouseEvent* event) {
-    QCustomPlot::mouseReleaseEvent(event);
-    const bool isClick = m_pressedLeft && event->button() == Qt::LeftButton &&
-                         (event->pos() - m_pressed).manhattanLength() <= kClickSlack;
-    m_pressedLeft = false;
-    const std::optional<MapCell> cell = cellAt(event->position());
-    if (isClick && cell && cell->expert >= 0) {
-        m_cursor = cell;
-        Q_EMIT cellChosen(cell->layer, cell->expert);
-    }
-}
-
-void RoutingMap::mouseDoubleClickEvent(QMouseEvent* event) {
-    QCustomPlot::mouseDoubleClickEvent(event);
-    m_pressedLeft = false;
-    resetZoom();
-}
-
-void RoutingMap::leaveEvent(QEvent* event) {
-    QCustomPlot::leaveEvent(event);
-    m_pointed.reset();
-    Q_EMIT cellPointed(-1, -1);
-}
-
-void RoutingMap::moveCursor(int rows, int experts) {
-    const std::vector<int> layers = routedLayers();
-    if (layers.empty() || m_shape.experts <= 0) {
-        return;
-    }
-    if (!m_cursor) {
-        m_cursor = MapCell{layers.front(), 0};
-    } else {
-        const auto at = std::find(layers.begin(), layers.end(), m_cursor->layer) - layers.begin();
-        const auto last = static_cast<std::ptrdiff_t>(layers.size()) - 1;
-        const auto row = std::clamp<std::ptrdiff_t>(at + rows, 0, last);
-        m_cursor->layer = layers[static_cast<std::size_t>(row)];
-        m_cursor->expert = std::clamp(m_cursor->expert + experts, 0, m_shape.experts - 1);
-    }
-    showCursorCell();
-}
-
-void RoutingMap::showCursorCell() {
-    const auto show = [](QCPAxis* axis, double at) {
-        const QCPRange range = axis->range();
-        if (at - 0.5 < range.lower) {
-            axis->moveRange(at - 0.5 - range.lower);
-        } else if (at + 0.5 > range.upper) {
-            axis->moveRange(at + 0.5 - range.upper);
-        }
-    };
-    show(xAxis, m_cursor->expert);
-    show(yAxis, yOf(m_cursor->layer));
-    placeMarkers();
-    replot(rpQueuedReplot);
-    Q_EMIT cellPointed(m_cursor->layer, m_cursor->expert);
-}
-
-void RoutingMap::keyPressEvent(QKeyEvent* event) {
-    const int all = std::max(1, m_shape.experts);
-    switch (event->key()) {
-        case Qt::Key_Left:
-            return moveCursor(0, -1);
-        case Qt::Key_Right:
-            return moveCursor(0, 1);
-        case Qt::Key_Up:
-            return moveCursor(-1, 0);
-        case Qt::Key_Down:
-            return moveCursor(1, 0);
-        case Qt::Key_PageUp:
-            return moveCursor(-10, 0);
-        case Qt::Key_PageDown:
-            return moveCursor(10, 0);
-        case Qt::Key_Home:
-            return moveCursor(0, -all);
-        case Qt::Key_End:
-            return moveCursor(0, all);
-        case Qt::Key_Plus:
-        case Qt::Key_Equal:
-            return zoomBy(0.75);
-        case Qt::Key_Minus:
-            return zoomBy(1 / 0.75);
-        case Qt::Key_0:
-            return resetZoom();
-        case Qt::Key_Return:
-        case Qt::Key_Enter:
-        case Qt::Key_Space:
-            if (m_cursor) {
-                Q_EMIT cellChosen(m_cursor->layer, m_cursor->expert);
-            }
-            return;
-        default:
-            QCustomPlot::keyPressEvent(event);
-    }
-}
-
-void RoutingMap::focusInEvent(QFocusEvent* event) {
-    QCustomPlot::focusInEvent(event);
-    if (!m_cursor && m_selectedLayer && !isDense(*m_selectedLayer)) {
-        m_cursor = MapCell{*m_selectedLayer, m_selectedExpert.value_or(0)};
-    }
-    placeMarkers();
-    layer(QStringLiteral("overlay"))->replot();
-}
-
-void RoutingMap::focusOutEvent(QFocusEvent* event) {
-    QCustomPlot::focusOutEvent(event);
-    placeMarkers();
-    layer(QStringLiteral("overlay"))->replot();
 }
 
 void RoutingMap::changeEvent(QEvent* event) {

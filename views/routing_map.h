@@ -16,6 +16,19 @@ struct MapCell {
     bool operator==(const MapCell&) const = default;
 };
 
+/// How values become colours.
+struct MapScale {
+    enum class Kind {
+        Relative,   ///< 1 is the fair share: log2(1 + x) up to 3, viridis
+        Weight,     ///< from 0 to limit, viridis
+        Diverging,  ///< from -limit to limit, blue, white, orange
+    };
+    Kind kind = Kind::Relative;
+    double limit = 1;  ///< not for Relative
+    QString name;
+    bool operator==(const MapScale&) const = default;
+};
+
 /// The picture of RoutingView: layers down, experts across, zoom, cursor and outlines. It knows
 /// numbers and their places, not what they mean.
 class RoutingMap final : public QCustomPlot {
@@ -26,18 +39,20 @@ class RoutingMap final : public QCustomPlot {
 
     /// Rows, columns and borders. Another shape resets the zoom and clears the values.
     void setShape(const RoutingShape& shape);
-    /// [rows * E], rows as in RoutingLoad; 1 is the fair share, NaN is hatched. Shown on a scale of
-    /// log2(1 + x) up to 3.
-    void setRelativeValues(const std::vector<double>& values, const QString& name);
-    /// [rows * E] on a linear scale from 0 to `largest`.
-    void setWeights(const std::vector<double>& values, double largest, const QString& name);
+    /// [rows * E] the expert in each column, every row a permutation; empty: by id. For the values
+    /// set from now on. Group borders show only by id.
+    void setExperts(std::vector<int> experts);
+    /// [rows * E] by expert id, rows as in RoutingLoad; NaN is hatched.
+    void setValues(const std::vector<double>& values, const MapScale& scale);
+    /// Emits cellPointed again for what is now under the pointer, if it is on the map.
+    void refreshPointed();
 
     /// layer without expert: the whole row.
     void setSelected(std::optional<int> layer, std::optional<int> expert);
 
     std::optional<MapCell> cellAt(const QPointF& pixel) const;
     QPointF pixelOf(MapCell cell) const;
-    /// The drawn value (log2(1 + x) on the relative scale), NaN for a hatched cell.
+    /// The drawn value (log2(1 + x) on the relative scale), NaN for a hatched cell. By expert id.
     double drawnValue(MapCell cell) const;
     std::optional<MapCell> cursor() const { return m_cursor; }
     /// Puts the tooltip for the cell under the pointer there; plain text.
@@ -70,29 +85,42 @@ class RoutingMap final : public QCustomPlot {
     };
 
     Outline makeOutline(Qt::PenStyle style);
-    void buildDecorations();
-    void setValues(const std::vector<double>& values, bool relative);
+    void buildFrame();
+    void buildScale();
+    void buildBorders();
+    void buildDenseLabels();
+    void setHatched(const std::vector<int>& layers);
+    void styleBorders();
+    void applyScale();
+    void applyGradient();
     void restyle();
     void beforeDrawing();
     void placeOutline(const Outline& outline, int layer, int expert, bool visible);
     void placeMarkers();
-    void keepInside(QCPAxis* axis, const QCPRange& range, double minimum);
+    void keepInside(QCPAxis* axis, const QCPRange& range);
     void zoomBy(double factor);
-    void moveCursor(int rows, int experts);
+    void moveCursor(int rows, int columns);
     void showCursorCell();
     bool isDense(int layer) const;
+    int rowOf(int layer) const;
+    int columnOf(MapCell cell) const;
+    int expertAt(int layer, int column) const;
     double yOf(int layer) const;
     int layerAt(double y) const;
     double bottom() const;
     std::vector<int> routedLayers() const;
 
     RoutingShape m_shape;
+    std::vector<int> m_experts;
+    MapScale m_mapScale;
     double m_mtpY = 0;
     QCPColorMap* m_main = nullptr;
     QCPColorMap* m_mtp = nullptr;
     QCPColorScale* m_scale = nullptr;
     QCPItemRect* m_gap = nullptr;
-    std::vector<QCPAbstractItem*> m_borders;
+    std::vector<QCPItemLine*> m_borders;
+    std::vector<int> m_hatched;  ///< layers without values, ascending
+    std::vector<QCPItemRect*> m_hatches;
     std::vector<QCPItemText*> m_denseLabels;
     std::vector<QCPRange> m_denseBands;
     Outline m_selectedOutline;
@@ -101,6 +129,7 @@ class RoutingMap final : public QCustomPlot {
     std::optional<int> m_selectedExpert;
     std::optional<MapCell> m_cursor;
     std::optional<MapCell> m_pointed;
+    QPointF m_pointer;  ///< where it was last
     QPoint m_pressed;
     bool m_pressedLeft = false;
 };

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #pragma once
 
-#include <QWidget>
 #include <memory>
 
 #include "engine/analysis/routing_load.h"
 #include "engine/trace/step_trace.h"
+#include "views/dock_view.h"
+#include "views/routing_values.h"
 
 namespace gatescope {
 
@@ -14,12 +15,12 @@ class Selection;
 /// The heatmap: rows are all layers of the model (dense ones hatched, the MTP layer apart), columns
 /// the routed experts. Shows one RoutingLoad at a time; a hidden view keeps the newest one and
 /// computes nothing until it is shown.
-class RoutingView final : public QWidget {
+class RoutingView final : public DockView {
     Q_OBJECT
 
   public:
-    enum class Mode { RelativeLoad, GateMass, ThisToken };
-    Q_ENUM(Mode)
+    using Mode = RoutingMode;
+    using Order = ExpertOrder;
 
     explicit RoutingView(Selection* selection, QWidget* parent = nullptr);
     ~RoutingView() override;
@@ -29,28 +30,35 @@ class RoutingView final : public QWidget {
     /// The selected token as it passed the main layers and the MTP layer; either may be null.
     void setToken(std::shared_ptr<const RoutedToken> main, std::shared_ptr<const RoutedToken> mtp);
 
+    // Settings, to be saved when settingsChanged() comes. A value that is none is ignored.
     Mode mode() const;
     void setMode(Mode mode);
+    /// Bit i: phase i; kSpecialTokens.
     unsigned phases() const;
     void setPhases(unsigned mask);
+    Order order() const;
+    void setOrder(Order order);
+
+    /// What Mode::Difference compares with: the load as it was when pinned, all phases; or nullptr.
+    std::shared_ptr<const RoutingLoad> reference() const;
 
     /// The text for a cell as on hover; empty outside the map. For the status bar and tests.
     QString cellText(int layer, int expert) const;
-    /// How often the map was computed since construction: a hidden view stays at its number.
-    int computations() const;
-    /// The whole table as shown, tab separated, with a header line.
+    /// The shown values with a header line, columns by expert id in either order.
     QString tableText(QChar separator = u'\t') const;
 
+  public Q_SLOTS:
+    /// Keeps the load as it is now as the reference; without one, nothing.
+    void pinReference();
+    void unpinReference();
+
   Q_SIGNALS:
-    /// The exact value under the pointer or the cursor, empty when there is none.
-    void hoverText(const QString& text);
-    /// Mode or phases were changed by the person: for saving.
+    /// Mode, phases or order were changed by the person: for saving.
     void settingsChanged();
-    /// A picture or table could not be written; one sentence for the person.
-    void failed(const QString& message);
 
   protected:
-    void showEvent(QShowEvent* event) override;
+    void compute() override;
+    void resizeEvent(QResizeEvent* event) override;
 
   private:
     class Private;
