@@ -1,15 +1,48 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/answer_sink.h"
 
+#include <algorithm>
+
 namespace gatescope {
 namespace {
 
 constexpr std::chrono::milliseconds kSpeedWindow{1500};
 
+bool before(const RoutedToken& token, std::size_t position) {
+    return token.position >= 0 && static_cast<std::size_t>(token.position) < position;
+}
+
+/// Of the MTP layer in this many positions: a pair needs the next token too.
+std::size_t pairs(std::size_t positions) {
+    return positions > 0 ? positions - 1 : 0;
+}
+
 }  // namespace
 
-AnswerSink::AnswerSink(LiveFeed& feed, RoutingLoadCounter& counter)
-    : m_feed(feed), m_counter(counter) {}
+void PromptRouting::keep(const StepTrace& step, std::size_t promptTokens) {
+    const auto copy = [](const RoutedToken& token, std::vector<RoutedToken>& to) {
+        to.push_back(token);
+        to.back().routing.scores.reset();
+    };
+    for (const RoutedToken& token : step.tokens) {
+        if (token.phase == Phase::Prefill) {
+            copy(token, main);
+        }
+    }
+    for (const RoutedToken& token : step.mtp) {
+        if (before(token, pairs(promptTokens))) {
+            copy(token, mtp);
+        }
+    }
+}
+
+AnswerSink::AnswerSink(LiveFeed& feed, TrafficAnalysis& analysis, std::size_t counted,
+                       std::size_t prompt)
+    : m_feed(feed),
+      m_analysis(analysis),
+      m_counted(counted),
+      m_prompt(prompt),
+      m_countedBefore(analysis.seconds()) {}
 
 void AnswerSink::onPrefill(std::int64_t done, std::int64_t total) {
     m_frame.prefillDone = done;
@@ -29,8 +62,8 @@ void AnswerSink::onToken(const TokenEvent& token, std::string_view text) {
 }
 
 void AnswerSink::onStep(const StepTrace& step) {
-    m_counter.add(step);
-    keepPrompt(step);
+    count(step);
+    m_promptRouting.keep(step, m_prompt);
     m_total.forwardNs += step.timing.forwardNs;
     m_total.draftNs += step.timing.draftNs;
     m_total.sampleNs += step.timing.sampleNs;
@@ -40,17 +73,20 @@ void AnswerSink::onStep(const StepTrace& step) {
     publishIfDue();
 }
 
-void AnswerSink::keepPrompt(const StepTrace& step) {
-    const auto keep = [](const std::vector<RoutedToken>& from, std::vector<RoutedToken>& to) {
-        for (const RoutedToken& token : from) {
-            if (token.phase == Phase::Prefill) {
-                to.push_back(token);
-                to.back().routing.scores.reset();
-            }
-        }
+void AnswerSink::count(const StepTrace& step) {
+    const auto main = [this](const RoutedToken& token) {
+        return token.phase == Phase::Prefill && before(token, m_counted);
     };
-    keep(step.tokens, m_promptTokens);
-    keep(step.mtp, m_promptMtpTokens);
+    const auto pair = [this](const RoutedToken& token) { return before(token, pairs(m_counted)); };
+    if (std::none_of(step.tokens.begin(), step.tokens.end(), main) &&
+        std::none_of(step.mtp.begin(), step.mtp.end(), pair)) {
+        m_analysis.add(step);
+        return;
+    }
+    StepTrace fresh = step;
+    std::erase_if(fresh.tokens, main);
+    std::erase_if(fresh.mtp, pair);
+    m_analysis.add(fresh);
 }
 
 double AnswerSink::tokensPerSecond() const {
@@ -63,18 +99,25 @@ double AnswerSink::tokensPerSecond() const {
 
 void AnswerSink::publishIfDue() {
     if (m_feed.frameDue()) {
-        publish();
+        publish(m_feed.tablesDue() ? m_feed.wants() : FrameWants());
     }
 }
 
 void AnswerSink::publish() {
+    publish(m_feed.wants());
+}
+
+void AnswerSink::publish(const FrameWants& wants) {
     auto frame = std::make_shared<LiveFrame>(m_frame);
-    frame->load = m_counter.snapshot();
+    fillFrame(*frame, m_analysis, wants);
     frame->tokensPerSecond = tokensPerSecond();
     const std::int64_t total =
         m_total.forwardNs + m_total.draftNs + m_total.sampleNs + m_total.recorderNs;
-    frame->recorderShare =
-        total > 0 ? static_cast<double>(m_total.recorderNs) / static_cast<double>(total) : 0;
+    if (total > 0) {
+        const auto engine = static_cast<double>(total);
+        frame->recorderShare = static_cast<double>(m_total.recorderNs) / engine;
+        frame->analysisShare = (m_analysis.seconds() - m_countedBefore) * 1e9 / engine;
+    }
     m_feed.publish(std::move(frame));
 }
 

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/chat_controller.h"
 
+#include "app/changed_routing_bar.h"
 #include "app/chat_pane.h"
 #include "app/loading_bar.h"
 #include "engine/model/demo_model.h"
+#include "engine/model/interventions.h"
 #include "engine/text/utf8_stream.h"
 #include "views/chat_input.h"
 #include "views/empty_chat.h"
 #include "views/formats.h"
 #include "views/selection.h"
 #include "views/transcript_view.h"
+#include "views/view_export.h"
 
 namespace gatescope {
 namespace {
@@ -58,6 +61,8 @@ ChatController::ChatController(EngineClient* engine, ChatPane* pane, Selection* 
     connect(pane->loading(), &LoadingBar::cancelled, engine, &EngineClient::cancelLoad);
     connect(pane->input(), &ChatInput::submitted, this, &ChatController::send);
     connect(pane->input(), &ChatInput::stopRequested, this, &ChatController::stop);
+    connect(pane->changedRouting(), &ChangedRoutingBar::resetRequested, this,
+            [this] { setInterventions(nullptr); });
     connect(pane->empty(), &EmptyChat::promptChosen, this, &ChatController::send);
     connect(selection, &Selection::changed, this, &ChatController::onSelectionChanged);
     showEmptyChat();
@@ -67,6 +72,22 @@ ChatController::ChatController(EngineClient* engine, ChatPane* pane, Selection* 
 void ChatController::setSettings(const ChatSettings& settings) {
     m_settings = settings;
     Q_EMIT settingsChanged();
+}
+
+void ChatController::setInterventions(std::shared_ptr<const Interventions> interventions) {
+    m_interventions = interventions && !interventions->empty() ? std::move(interventions) : nullptr;
+    const RoutingShape* shape = m_model ? &m_model->shape : nullptr;
+    const QString text =
+        m_interventions ? QString::fromStdString(describe(*m_interventions, shape)) : QString();
+    m_pane->changedRouting()->setChange(text);
+    setExportLabel(m_pane->window(), text.isEmpty() ? text : tr("Changed routing: %1").arg(text));
+    Q_EMIT interventionsChanged();
+}
+
+GenerationParams ChatController::params() const {
+    GenerationParams params = m_settings.params(m_model->config.hasMtp());
+    params.interventions = m_interventions;
+    return params;
 }
 
 void ChatController::setState(ChatState state) {
@@ -126,6 +147,7 @@ void ChatController::onLoaded(std::shared_ptr<const ModelFacts> model) {
     m_pane->loading()->finish();
     m_model = std::move(model);
     m_loadedOptions = m_loadOptions;
+    setInterventions(nullptr);
     clearConversation(m_model->shape);
     m_closedReason = tr("%1 has no tokenizer.json, so it cannot chat").arg(m_model->name);
     setState(idleState());
@@ -166,7 +188,7 @@ void ChatController::send(const QString& message) {
     }
     hideError();
     setState(ChatState::Answering);
-    m_engine->send(message, m_settings.params(m_model->config.hasMtp()));
+    m_engine->send(message, params());
 }
 
 void ChatController::stop() {
@@ -189,7 +211,18 @@ void ChatController::regenerate() {
         setSettings(next);
     }
     setState(ChatState::Answering);
-    m_engine->regenerate(m_settings.params(m_model->config.hasMtp()));
+    m_engine->regenerate(params());
+}
+
+ChatController::LastAnswer ChatController::lastAnswer() const {
+    LastAnswer last;
+    const std::int32_t begin = m_answerFirst >= 0 ? m_store->contextPosition(m_answerFirst) : -1;
+    if (begin > 0) {
+        last.prompt = m_store->contextIds();
+        last.answer.assign(last.prompt.begin() + begin, last.prompt.end());
+        last.prompt.resize(static_cast<std::size_t>(begin));
+    }
+    return last;
 }
 
 void ChatController::newSession() {
@@ -210,7 +243,7 @@ void ChatController::clearConversation(const RoutingShape& shape) {
     m_session.reset();
     m_answerFirst = -1;
     m_answerDrafts = 0;
-    m_follow = false;
+    setFollowing(false);
     m_pane->transcript()->setStreaming(false);
     m_pane->transcript()->clearTranscript();
     m_pane->setMarkText({});
@@ -278,12 +311,13 @@ void ChatController::onAnswerStarted(const AnswerStart& start) {
     if (start.newlyDropped > 0) {
         showNotice(droppedText(start.newlyDropped));
     }
+    m_answerInterventions = start.interventions;
     m_answerFirst = m_store->size();
     m_answerDrafts = m_store->drafts().size();
     m_answerTokens = 0;
     transcript->beginTurn(Turn::Answer);
     transcript->setStreaming(true);
-    m_follow = true;
+    setFollowing(true);
     Q_EMIT sessionChanged();
 }
 
@@ -312,8 +346,7 @@ void ChatController::showUserTurn(const QString& message, const PromptValue& pro
 
 void ChatController::onBatch(const FeedBatch& batch) {
     for (const TokenPiece& piece : batch.tokens) {
-        const std::int32_t number =
-            m_store->addToken(piece.event.position, piece.event.id, piece.event.bytes);
+        const std::int32_t number = m_store->addToken(piece.event);
         m_pane->transcript()->append(
             {number, QString::fromStdString(piece.text), piece.event.draft});
     }
@@ -345,8 +378,16 @@ void ChatController::follow() {
 
 void ChatController::onSelectionChanged() {
     if (!m_following && m_state == ChatState::Answering) {
-        m_follow = false;
+        setFollowing(false);
     }
+}
+
+void ChatController::setFollowing(bool follow) {
+    if (m_follow != follow) {
+        m_follow = follow;
+        Q_EMIT followingChanged();
+    }
+    this->follow();
 }
 
 void ChatController::onAnswerEnded(std::shared_ptr<const AnswerEnd> end) {
@@ -356,13 +397,14 @@ void ChatController::onAnswerEnded(std::shared_ptr<const AnswerEnd> end) {
     }
     transcript->setStreaming(false);
     transcript->flush();
-    m_follow = false;
+    setFollowing(false);
     setState(ChatState::Ready);
     if (!end->error.isEmpty()) {
         showError(end->error);
     } else {
         showFinish(end->result.finish);
     }
+    showChangedRouting(m_answerInterventions.get());
     Q_EMIT answerFinished(end);
 }
 
@@ -380,6 +422,14 @@ void ChatController::showFinish(Finish finish) {
         case Finish::Cancelled:
             showNotice(tr("Stopped."));
             break;
+    }
+}
+
+void ChatController::showChangedRouting(const Interventions* interventions) {
+    if (interventions != nullptr && !interventions->empty()) {
+        showNotice(tr("This answer was made with changed routing: %1")
+                       .arg(QString::fromStdString(
+                           describe(*interventions, m_model ? &m_model->shape : nullptr))));
     }
 }
 

@@ -13,6 +13,7 @@
 namespace gatescope {
 
 class ChatPane;
+struct Interventions;
 class Selection;
 
 /// What can be done right now.
@@ -36,6 +37,12 @@ class ChatController final : public QObject {
     const ChatSettings& settings() const { return m_settings; }
     void setSettings(const ChatSettings& settings);
 
+    /// How the routing of the next answers is changed; null or empty: not at all. Shown above the
+    /// chat, in the transcript and in every export for as long as it holds, and logged with every
+    /// answer. Another model ends it.
+    void setInterventions(std::shared_ptr<const Interventions> interventions);
+    const std::shared_ptr<const Interventions>& interventions() const { return m_interventions; }
+
     void loadModel(const std::filesystem::path& dir);
     /// Sends at once, or as soon as the model that is being loaded is ready.
     void send(const QString& message);
@@ -47,9 +54,21 @@ class ChatController final : public QObject {
     void openSession(std::shared_ptr<const StoredSession> stored);
     void showError(const QString& text);
 
+    /// Whether the selection goes with the newest token while an answer streams.
+    bool following() const { return m_follow; }
+    void setFollowing(bool follow);
+    /// The newest answer and its prompt as token ids; both empty while there is none.
+    struct LastAnswer {
+        std::vector<std::int32_t> prompt;
+        std::vector<std::int32_t> answer;
+    };
+    LastAnswer lastAnswer() const;
+
   Q_SIGNALS:
     void stateChanged();
     void settingsChanged();
+    void interventionsChanged();
+    void followingChanged();
     void modelLoaded();
     void modelRefused(const QString& dir);
     /// What was shown before is gone; nothing is known yet of what comes.
@@ -70,6 +89,8 @@ class ChatController final : public QObject {
     void onSelectionChanged();
 
     ChatState idleState() const;
+    GenerationParams params() const;
+    void showChangedRouting(const Interventions* interventions);
     QString droppedText(int messages) const;
     void setState(ChatState state);
     void refreshInput();
@@ -90,6 +111,7 @@ class ChatController final : public QObject {
     LoadOptions m_loadOptions;
     std::optional<LoadOptions> m_loadedOptions;  ///< of the last model that could be loaded
     ChatSettings m_settings = ChatSettings::defaults();
+    std::shared_ptr<const Interventions> m_interventions;  ///< null: none
     std::shared_ptr<const ModelFacts> m_model;
     std::filesystem::path m_loadingDir;
     ChatState m_state = ChatState::NoModel;
@@ -97,7 +119,8 @@ class ChatController final : public QObject {
     QString m_closedReason;
     QString m_queuedPrompt;           ///< to be sent when loading ends
     std::int32_t m_answerFirst = -1;  ///< number of the last answer's first token
-    std::size_t m_answerDrafts = 0;   ///< drafts before the last answer
+    std::shared_ptr<const Interventions> m_answerInterventions;  ///< of the running answer
+    std::size_t m_answerDrafts = 0;                              ///< drafts before the last answer
     int m_answerTokens = 0;
     bool m_errorPasses = true;
     bool m_follow = false;  ///< the selection follows the newest token

@@ -4,6 +4,7 @@
 #include <QStackedLayout>
 #include <QVBoxLayout>
 
+#include "app/changed_routing_bar.h"
 #include "app/loading_bar.h"
 #include "views/chat_input.h"
 #include "views/empty_chat.h"
@@ -21,6 +22,7 @@ ChatPane::ChatPane(Selection* selection, QWidget* parent)
       m_empty(new EmptyChat),
       m_loading(new LoadingBar),
       m_notices(new NoticeBar),
+      m_changedRouting(new ChangedRoutingBar),
       m_find(new FindBar(m_transcript)),
       m_conversation(new QWidget) {
     auto* conversation = new QVBoxLayout(m_conversation);
@@ -38,6 +40,7 @@ ChatPane::ChatPane(Selection* selection, QWidget* parent)
     auto* column = new QVBoxLayout(this);
     column->setContentsMargins(0, 0, 0, 0);
     column->setSpacing(0);
+    column->addWidget(m_changedRouting);
     column->addWidget(m_notices);
     column->addWidget(m_loading);
     column->addWidget(upper, 1);

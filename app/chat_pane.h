@@ -9,6 +9,7 @@ class QStackedLayout;
 
 namespace gatescope {
 
+class ChangedRoutingBar;
 class ChatInput;
 class EmptyChat;
 class FindBar;
@@ -31,6 +32,7 @@ class ChatPane final : public QWidget {
     EmptyChat* empty() const { return m_empty; }
     LoadingBar* loading() const { return m_loading; }
     NoticeBar* notices() const { return m_notices; }
+    ChangedRoutingBar* changedRouting() const { return m_changedRouting; }
     FindBar* findBar() const { return m_find; }
 
     void showTranscript(bool shown);
@@ -47,6 +49,7 @@ class ChatPane final : public QWidget {
     EmptyChat* m_empty;
     LoadingBar* m_loading;
     NoticeBar* m_notices;
+    ChangedRoutingBar* m_changedRouting;
     FindBar* m_find;
     QWidget* m_conversation;
     QStackedLayout* m_stack;

@@ -9,12 +9,12 @@ EngineClient::EngineClient(const std::filesystem::path& sessionFile, QObject* pa
     : QObject(parent), m_feed(std::make_shared<LiveFeed>([this] {
           QMetaObject::invokeMethod(this, &EngineClient::drain, Qt::QueuedConnection);
       })) {
-    auto* worker = new EngineWorker(m_feed, sessionFile);
-    worker->moveToThread(&m_thread);
-    wire(worker);
+    m_worker = new EngineWorker(m_feed, sessionFile);
+    m_worker->moveToThread(&m_thread);
+    wire(m_worker);
     m_thread.setObjectName(QStringLiteral("engine"));
     m_thread.start();
-    QMetaObject::invokeMethod(worker, &EngineWorker::openLog, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(m_worker, &EngineWorker::openLog, Qt::QueuedConnection);
 }
 
 EngineClient::~EngineClient() {
@@ -38,7 +38,14 @@ void EngineClient::wire(EngineWorker* worker) {
     connect(worker, &EngineWorker::loaded, this, &EngineClient::loaded, kQueued);
     connect(worker, &EngineWorker::modelReleased, this, &EngineClient::modelReleased, kQueued);
     connect(worker, &EngineWorker::loadFailed, this, &EngineClient::loadFailed, kQueued);
-    connect(worker, &EngineWorker::answerStarted, this, &EngineClient::answerStarted, kQueued);
+    connect(
+        worker, &EngineWorker::answerStarted, this,
+        [this](const std::shared_ptr<const AnswerStart>& start) {
+            Q_EMIT answerStarted(start);
+            m_feed->release();
+            drain();
+        },
+        kQueued);
     connect(worker, &EngineWorker::promptRefused, this, &EngineClient::promptRefused, kQueued);
     connect(
         worker, &EngineWorker::answerEnded, this,
@@ -61,6 +68,26 @@ void EngineClient::drain() {
     if (const auto newest = m_feed->takeFrame()) {
         Q_EMIT frame(newest);
     }
+}
+
+void EngineClient::post(std::function<void(LoadedModel*)> task) {
+    QMetaObject::invokeMethod(
+        m_worker, [worker = m_worker, task = std::move(task)] { task(worker->model()); },
+        Qt::QueuedConnection);
+}
+
+void EngineClient::want(const FrameWants& wants) {
+    if (m_feed->wants() == wants) {
+        return;
+    }
+    m_feed->setWants(wants);
+    QMetaObject::invokeMethod(m_worker, &EngineWorker::publishFrame, Qt::QueuedConnection);
+}
+
+void EngineClient::restartShadow(std::shared_ptr<const ShadowRequest> request) {
+    QMetaObject::invokeMethod(
+        m_worker, [worker = m_worker, request] { worker->restartShadow(*request); },
+        Qt::QueuedConnection);
 }
 
 void EngineClient::load(const std::filesystem::path& dir, const LoadOptions& options) {

@@ -4,6 +4,7 @@
 #include <QObject>
 #include <QThread>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <stop_token>
 
@@ -13,6 +14,7 @@
 namespace gatescope {
 
 class EngineWorker;
+class LoadedModel;
 
 /// The engine as the window's thread sees it: commands return at once, everything comes back as a
 /// signal. Owns the worker's thread.
@@ -28,6 +30,12 @@ class EngineClient final : public QObject {
     void send(const QString& message, const GenerationParams& params);
     void regenerate(const GenerationParams& params);
     void stop();  ///< acts within one layer, not queued
+    /// Runs `task` on the engine's thread behind what was asked for before. The model is null while
+    /// none is open. See runOnEngine().
+    void post(std::function<void(LoadedModel*)> task);
+    /// What of the frames somebody looks at. A new frame comes at once when it became more.
+    void want(const FrameWants& wants);
+    void restartShadow(std::shared_ptr<const ShadowRequest> request);
     void newSession() { Q_EMIT newSessionWanted(); }
     void openSession(std::shared_ptr<const StoredSession> stored) { Q_EMIT openWanted(stored); }
 
@@ -60,6 +68,7 @@ class EngineClient final : public QObject {
     void drain();
 
     std::shared_ptr<LiveFeed> m_feed;
+    EngineWorker* m_worker;  ///< lives in m_thread and goes with it
     QThread m_thread;
     std::stop_source m_loadStop;
     std::stop_source m_answerStop;

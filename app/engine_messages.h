@@ -11,7 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "engine/analysis/routing_load.h"
+#include "engine/analysis/bias_history.h"
+#include "engine/analysis/layer_profile.h"
+#include "engine/analysis/traffic_analysis.h"
 #include "engine/checkpoint/model_config.h"
 #include "engine/decode/generation.h"
 #include "engine/model/loaded_model.h"
@@ -29,7 +31,9 @@ struct ModelFacts {
     QString precision;  ///< "exact" or "fast"
     ModelConfig config;
     RoutingShape shape;
-    std::vector<std::vector<float>> bias;  ///< by row of RoutingLoad; [E] or empty
+    std::vector<std::vector<float>> bias;            ///< by row of RoutingLoad; [E] or empty
+    std::shared_ptr<const BiasHistory> biasHistory;  ///< null: the folder has none
+    QString biasHistoryProblem;  ///< one sentence if it has one that cannot be read
     std::int64_t contextLimit = 0;
     std::uint64_t weightBytes = 0;
     bool demo = false;
@@ -71,6 +75,7 @@ struct AnswerStart {
     PromptValue prompt;
     int newlyDropped = 0;
     int room = 0;
+    std::shared_ptr<const Interventions> interventions;  ///< null: the model's own routing
 };
 
 struct AnswerEnd {
@@ -86,15 +91,26 @@ struct OpenedSession {
     bool canContinue = false;
 };
 
+/// What a shadow bias is to start with: the traffic so far, in order.
+struct ShadowRequest {
+    ShadowParams params;
+    std::vector<std::shared_ptr<const RoutedToken>> main;
+    std::vector<std::shared_ptr<const RoutedToken>> mtp;
+};
+
 /// What moves on screen while an answer streams: only the newest one matters.
 struct LiveFrame {
     std::shared_ptr<const RoutingLoad> load;
+    std::shared_ptr<const BiasDiagnostics> bias;  ///< these: only when somebody looks at them
+    std::shared_ptr<const ShadowValue> shadow;
+    std::shared_ptr<const LayerProfile> layer;
     std::optional<CacheUse> cache;
     std::int64_t prefillDone = 0;
     std::int64_t prefillTotal = 0;
     std::int64_t generated = 0;
     double tokensPerSecond = 0;
     double recorderShare = 0;  ///< of the engine's time in this answer
+    double analysisShare = 0;  ///< beside it: what counting took
 };
 
 }  // namespace gatescope

@@ -6,10 +6,14 @@
 #include <QElapsedTimer>
 #include <algorithm>
 
+#include "engine/analysis/uniform_router.h"
 #include "engine/error.h"
+#include "engine/model/applied_bias.h"
 #include "engine/model/decoder.h"
 #include "engine/model/demo_model.h"
+#include "engine/model/router.h"
 #include "engine/session/session_recorder.h"
+#include "engine/session/settings_json.h"
 
 namespace gatescope {
 namespace {
@@ -29,6 +33,12 @@ std::string titleOf(const QString& message) {
     return title.toStdString();
 }
 
+bool sameInterventions(const std::shared_ptr<const Interventions>& a,
+                       const std::shared_ptr<const Interventions>& b) {
+    const Interventions none;
+    return (a ? *a : none) == (b ? *b : none);
+}
+
 std::shared_ptr<const ModelFacts> factsOf(LoadedModel& model) {
     auto card = std::make_shared<ModelFacts>();
     card->name = toText(model.name());
@@ -38,11 +48,13 @@ std::shared_ptr<const ModelFacts> factsOf(LoadedModel& model) {
     card->precision = toText(model.precisionName());
     card->config = model.config();
     card->shape = model.routingShape();
-    for (const int layer : card->shape.layers) {
-        card->bias.push_back(model.routerBias(layer));
-    }
-    if (card->shape.mtpLayer >= 0) {
-        card->bias.push_back(model.routerBias(card->shape.mtpLayer));
+    card->bias = routerBiasByRow(model.decoder());
+    try {
+        if (auto history = readBiasHistory(model.dir(), card->shape)) {
+            card->biasHistory = std::make_shared<const BiasHistory>(std::move(*history));
+        }
+    } catch (const std::exception& error) {
+        card->biasHistoryProblem = toText(error.what());
     }
     card->contextLimit = model.decoder().maxContext();
     card->weightBytes = model.weightBytes();
@@ -94,6 +106,9 @@ void EngineWorker::load(const LoadRequest& request) {
             LoadedModel::load(request.dir, request.options, progress);
         m_conversation.reset();
         m_model = std::move(model);
+        if (const RoutingShape& shape = m_model->routingShape(); shape.experts > 0) {
+            uniformNull(shape.experts, shape.topK, 1);  // or the window waits for its first use
+        }
         beginFresh();
         Q_EMIT loaded(factsOf(*m_model));
     } catch (const Cancelled&) {
@@ -108,15 +123,45 @@ void EngineWorker::beginFresh() {
     m_answerTurn = -1;
     m_closed = false;
     m_conversation.reset();
-    m_counter.reset();
-    m_countsBeforeAnswer.reset();
-    m_promptTokens.clear();
-    m_promptMtpTokens.clear();
+    m_analysis.reset();
+    m_analysisBeforeAnswer.reset();
+    m_promptRouting.clear();
+    m_counted.clear();
+    m_cache.reset();
     if (m_model == nullptr) {
         return;
     }
     m_conversation = std::make_unique<Conversation>(*m_model);
-    m_counter.emplace(m_model->routingShape());
+    beginAnalysis(nullptr);
+}
+
+void EngineWorker::beginAnalysis(const RoutingShape& shape, std::vector<std::vector<float>> bias,
+                                 std::shared_ptr<const Interventions> interventions) {
+    const Interventions& changed = interventions ? *interventions : Interventions();
+    m_analysis.emplace(runShape(shape, changed), biasUnder(changed, shape, std::move(bias)),
+                       m_shadow);
+    m_countedInterventions = std::move(interventions);
+    m_counted.clear();
+}
+
+void EngineWorker::beginAnalysis(std::shared_ptr<const Interventions> interventions) {
+    beginAnalysis(m_model->routingShape(), routerBiasByRow(m_model->decoder()),
+                  std::move(interventions));
+}
+
+void EngineWorker::restartShadow(const ShadowRequest& request) {
+    m_shadow = request.params;
+    if (!m_analysis) {
+        return;
+    }
+    m_analysis->restartShadow(request.params);
+    for (const auto& token : request.main) {
+        m_analysis->addToShadow(*token, false);
+    }
+    for (const auto& token : request.mtp) {
+        m_analysis->addToShadow(*token, true);
+    }
+    publishFrame();
 }
 
 void EngineWorker::newSession() {
@@ -140,9 +185,13 @@ void EngineWorker::answer(const PromptRequest& request) {
     if (request.again) {
         takeBackCounts();
     }
-    m_countsBeforeAnswer = m_counter;
+    if (!sameInterventions(request.params.interventions, m_countedInterventions)) {
+        beginAnalysis(request.params.interventions);  // two ways of routing are never mixed
+    }
+    m_analysisBeforeAnswer = m_analysis;
     const LogPlace place = logTurn(request, prepared);
     start->session = place.session;
+    m_feed->hold();
     Q_EMIT answerStarted(start);
     Q_EMIT answerEnded(run(request, prepared, place));
     if (m_log != nullptr) {
@@ -155,7 +204,11 @@ std::shared_ptr<const AnswerEnd> EngineWorker::run(const PromptRequest& request,
                                                    const Conversation::Prepared& prepared,
                                                    const LogPlace& place) {
     auto end = std::make_shared<AnswerEnd>();
-    AnswerSink sink(*m_feed, *m_counter);
+    const auto same =
+        std::mismatch(prepared.ids.begin(), prepared.ids.end(), m_counted.begin(), m_counted.end());
+    AnswerSink sink(*m_feed, *m_analysis,
+                    static_cast<std::size_t>(same.first - prepared.ids.begin()),
+                    prepared.ids.size());
     std::optional<SessionRecorder> recorder;
     if (place.log != nullptr) {
         recorder.emplace(*place.log, place.session, place.turn, sink);
@@ -174,8 +227,10 @@ std::shared_ptr<const AnswerEnd> EngineWorker::run(const PromptRequest& request,
         end->error = toText(error.what());
     }
     sink.publish();
-    m_promptTokens = std::move(sink.promptTokens());
-    m_promptMtpTokens = std::move(sink.promptMtpTokens());
+    m_promptRouting = std::move(sink.promptRouting());
+    const auto routed = m_model->decoder().tokens();
+    m_counted.assign(routed.begin(), routed.end());
+    m_cache = m_model->decoder().cacheUse();
     return end;
 }
 
@@ -191,6 +246,7 @@ std::shared_ptr<AnswerStart> EngineWorker::prepare(const PromptRequest& request,
     start->prompt = promptValue(prepared.ids, message);
     start->newlyDropped = prepared.droppedMessages;
     start->room = prepared.room;
+    start->interventions = request.params.interventions;
     return start;
 }
 
@@ -237,16 +293,11 @@ LogPlace EngineWorker::writeTurn(const PromptRequest& request,
 /// The answer that is made again no longer counts, but its prompt does: the new answer reuses those
 /// positions from the cache and will not record them again.
 void EngineWorker::takeBackCounts() {
-    if (!m_countsBeforeAnswer) {
+    if (!m_analysisBeforeAnswer) {
         return;
     }
-    m_counter = m_countsBeforeAnswer;
-    for (const RoutedToken& token : m_promptTokens) {
-        m_counter->add(token, false);
-    }
-    for (const RoutedToken& token : m_promptMtpTokens) {
-        m_counter->add(token, true);
-    }
+    m_analysis = m_analysisBeforeAnswer;
+    count(m_promptRouting);
 }
 
 PromptValue EngineWorker::promptValue(const std::vector<TokenId>& ids,
@@ -295,46 +346,70 @@ void EngineWorker::openSession(std::shared_ptr<const StoredSession> stored) {
         continueStored(*stored);
     }
     Q_EMIT sessionOpened(opened);
-    auto frame = std::make_shared<LiveFrame>();
-    frame->load = m_counter->snapshot();
     for (const StoredTurn& turn : stored->turns) {
         if (!turn.replaced && !turn.steps.empty()) {
-            frame->cache = turn.steps.back().cache;
+            m_cache = turn.steps.back().cache;
         }
     }
+    publishFrame();
+}
+
+void EngineWorker::publishFrame() {
+    if (!m_analysis) {
+        return;
+    }
+    auto frame = std::make_shared<LiveFrame>();
+    fillFrame(*frame, *m_analysis, m_feed->wants());
+    frame->cache = m_cache;
     m_feed->publish(std::move(frame));
 }
 
+void EngineWorker::count(const PromptRouting& prompt) {
+    for (const RoutedToken& token : prompt.main) {
+        m_analysis->add(token, false);
+    }
+    for (const RoutedToken& token : prompt.mtp) {
+        m_analysis->add(token, true);
+    }
+}
+
+/// Of an answer that was taken back only its prompt counts, see takeBackCounts().
 void EngineWorker::countStored(const StoredSession& stored) {
-    m_counter.emplace(stored.info.shape);
-    m_countsBeforeAnswer = m_counter;
-    m_promptTokens.clear();
-    m_promptMtpTokens.clear();
+    const bool sameModel =
+        m_model != nullptr && m_model->fingerprint() == stored.info.modelFingerprint;
+    std::vector<std::vector<float>> bias;
+    if (sameModel) {
+        bias = routerBiasByRow(m_model->decoder());
+    }
+    beginAnalysis(stored.info.shape, bias, nullptr);
+    m_analysisBeforeAnswer = m_analysis;
     for (const StoredTurn& turn : stored.turns) {
         if (turn.role != Role::Assistant) {
             continue;
         }
-        if (!turn.replaced) {
-            m_countsBeforeAnswer = m_counter;
-            m_promptTokens.clear();
-            m_promptMtpTokens.clear();
+        const auto interventions = settingsFromJson(turn.paramsJson).interventions;
+        if (!turn.replaced && !sameInterventions(interventions, m_countedInterventions)) {
+            beginAnalysis(stored.info.shape, bias, interventions);
         }
+        PromptRouting prompt;
         for (const StepTrace& step : turn.steps) {
-            if (!turn.replaced) {
-                m_counter->add(step);
-            }
-            for (const bool mtp : {false, true}) {
-                for (const RoutedToken& token : mtp ? step.mtp : step.tokens) {
-                    if (token.phase != Phase::Prefill) {
-                        continue;
-                    }
-                    if (turn.replaced) {
-                        m_counter->add(token, mtp);
-                    } else {
-                        (mtp ? m_promptMtpTokens : m_promptTokens).push_back(token);
-                    }
-                }
-            }
+            prompt.keep(step, turn.promptIds.size());
+        }
+        if (turn.replaced) {
+            count(prompt);
+            continue;
+        }
+        m_analysisBeforeAnswer = m_analysis;
+        m_promptRouting = std::move(prompt);
+        m_counted = turn.promptIds;
+        for (const StepTrace& step : turn.steps) {
+            m_analysis->add(step);
+        }
+        for (const TokenEvent& token : turn.tokens) {
+            m_counted.push_back(token.id);
+        }
+        if (!turn.tokens.empty()) {
+            m_counted.pop_back();  // the last token has not been through the model
         }
     }
 }

@@ -30,6 +30,8 @@ class EngineWorker final : public QObject {
     EngineWorker(std::shared_ptr<LiveFeed> feed, std::filesystem::path sessionFile);
     ~EngineWorker() override;
 
+    LoadedModel* model() { return m_model.get(); }
+
   public Q_SLOTS:
     /// Opens the session file. Without it the program works, unrecorded, and says so.
     void openLog();
@@ -38,6 +40,9 @@ class EngineWorker final : public QObject {
     void newSession();
     /// Prepares a stored session for showing, and for continuing if it is this model's.
     void openSession(std::shared_ptr<const gatescope::StoredSession> stored);
+    void restartShadow(const gatescope::ShadowRequest& request);
+    /// A frame of what is counted now, for docks that were hidden before.
+    void publishFrame();
 
   Q_SIGNALS:
     void loadProgress(const QString& what, quint64 done, quint64 total);
@@ -57,6 +62,10 @@ class EngineWorker final : public QObject {
 
   private:
     void beginFresh();
+    /// Nothing is counted; the shape and bias are those of runs under these interventions.
+    void beginAnalysis(const RoutingShape& shape, std::vector<std::vector<float>> bias,
+                       std::shared_ptr<const Interventions> interventions);
+    void beginAnalysis(std::shared_ptr<const Interventions> interventions);
     std::shared_ptr<AnswerStart> prepare(const PromptRequest& request,
                                          Conversation::Prepared& prepared);
     LogPlace logTurn(const PromptRequest& request, const Conversation::Prepared& prepared);
@@ -66,6 +75,7 @@ class EngineWorker final : public QObject {
                                          const LogPlace& place);
     void takeBackCounts();
     PromptValue promptValue(const std::vector<TokenId>& ids, const std::string& message) const;
+    void count(const PromptRouting& prompt);
     void countStored(const StoredSession& stored);
     void continueStored(const StoredSession& stored);
 
@@ -74,13 +84,16 @@ class EngineWorker final : public QObject {
     std::unique_ptr<SessionLog> m_log;
     std::unique_ptr<LoadedModel> m_model;
     std::unique_ptr<Conversation> m_conversation;  ///< refers to the model: declared after it
-    std::optional<RoutingLoadCounter> m_counter;
-    std::optional<RoutingLoadCounter> m_countsBeforeAnswer;
-    std::vector<RoutedToken> m_promptTokens;  ///< of the last answer, see AnswerSink
-    std::vector<RoutedToken> m_promptMtpTokens;
-    std::int64_t m_session = -1;  ///< in the log; -1 before the first message
-    int m_answerTurn = -1;        ///< the last answer's turn in the log
-    bool m_closed = false;        ///< a session of another model is on screen
+    std::optional<TrafficAnalysis> m_analysis;
+    std::optional<TrafficAnalysis> m_analysisBeforeAnswer;
+    std::vector<TokenId> m_counted;  ///< the context whose routing m_analysis has counted
+    std::shared_ptr<const Interventions> m_countedInterventions;  ///< under which it was routed
+    ShadowParams m_shadow;
+    std::optional<CacheUse> m_cache;
+    PromptRouting m_promptRouting;  ///< of the last answer
+    std::int64_t m_session = -1;    ///< in the log; -1 before the first message
+    int m_answerTurn = -1;          ///< the last answer's turn in the log
+    bool m_closed = false;          ///< a session of another model is on screen
 };
 
 }  // namespace gatescope

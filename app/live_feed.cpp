@@ -7,8 +7,37 @@ namespace gatescope {
 namespace {
 
 constexpr std::chrono::milliseconds kFrameInterval{34};
+constexpr std::chrono::milliseconds kTablesInterval{250};
+
+bool isDue(std::chrono::steady_clock::time_point& last, std::chrono::milliseconds interval) {
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last < interval) {
+        return false;
+    }
+    last = now;
+    return true;
+}
 
 }  // namespace
+
+void fillFrame(LiveFrame& frame, const TrafficAnalysis& analysis, const FrameWants& wants) {
+    frame.load = analysis.load().snapshot();
+    if (wants.bias && analysis.knowsBias()) {
+        frame.bias = std::make_shared<const BiasDiagnostics>(analysis.bias().value());
+        frame.shadow = std::make_shared<const ShadowValue>(analysis.shadow().value());
+    }
+    const TrafficAnalysis::Relations* relations = analysis.relations();
+    const int row = wants.layerRow;
+    if (relations != nullptr && row >= 0 && row < frame.load->rows()) {
+        std::optional<TransitionValue> next;
+        if (row < relations->transitions.rows()) {
+            next = relations->transitions.value(row);
+        }
+        frame.layer = std::make_shared<const LayerProfile>(
+            layerProfile(relations->coactivation.value(row), next ? &*next : nullptr,
+                         relations->reads.value(row)));
+    }
+}
 
 LiveFeed::LiveFeed(std::function<void()> notify) : m_notify(std::move(notify)) {}
 
@@ -28,13 +57,22 @@ void LiveFeed::push(std::shared_ptr<const StepTrace> step) {
     announce();
 }
 
+void LiveFeed::hold() {
+    const std::scoped_lock lock(m_mutex);
+    m_held = true;
+}
+
+void LiveFeed::release() {
+    const std::scoped_lock lock(m_mutex);
+    m_held = false;
+}
+
 bool LiveFeed::frameDue() {
-    const auto now = std::chrono::steady_clock::now();
-    if (now - m_lastFrame < kFrameInterval) {
-        return false;
-    }
-    m_lastFrame = now;
-    return true;
+    return isDue(m_lastFrame, kFrameInterval);
+}
+
+bool LiveFeed::tablesDue() {
+    return isDue(m_lastTables, kTablesInterval);
 }
 
 void LiveFeed::publish(std::shared_ptr<const LiveFrame> frame) {
@@ -43,6 +81,16 @@ void LiveFeed::publish(std::shared_ptr<const LiveFrame> frame) {
         m_frame = std::move(frame);
     }
     announce();
+}
+
+FrameWants LiveFeed::wants() const {
+    const std::scoped_lock lock(m_mutex);
+    return m_wants;
+}
+
+void LiveFeed::setWants(const FrameWants& wants) {
+    const std::scoped_lock lock(m_mutex);
+    m_wants = wants;
 }
 
 void LiveFeed::announce() {
@@ -58,7 +106,7 @@ void LiveFeed::announce() {
 FeedBatch LiveFeed::takeBatch() {
     const std::scoped_lock lock(m_mutex);
     m_announced = false;
-    return std::exchange(m_batch, {});
+    return m_held ? FeedBatch() : std::exchange(m_batch, {});
 }
 
 std::shared_ptr<const LiveFrame> LiveFeed::takeFrame() {

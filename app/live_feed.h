@@ -24,6 +24,16 @@ struct FeedBatch {
     std::vector<std::shared_ptr<const StepTrace>> steps;
 };
 
+/// What of a frame somebody looks at: what nobody sees is not put together.
+struct FrameWants {
+    bool bias = false;
+    int layerRow = -1;  ///< row of RoutingLoad whose LayerProfile is shown; -1: none
+    bool operator==(const FrameWants&) const = default;
+};
+
+/// Takes from the counters what a frame shows.
+void fillFrame(LiveFrame& frame, const TrafficAnalysis& analysis, const FrameWants& wants);
+
 /// The way from the engine's thread to the window's. Tokens and steps are lossless and come in
 /// batches; of the frames only the newest is kept. However fast the engine is, at most one
 /// notification is waiting, so a slow window costs neither memory nor lag.
@@ -36,10 +46,20 @@ class LiveFeed {
     void push(TokenPiece token);
     void push(std::shared_ptr<const StepTrace> step);
 
+    /// Tokens and steps from here on wait until release(): they belong to an answer the window does
+    /// not know of yet, and a batch that is on its way must not take them along.
+    void hold();
+
     /// True at most 30 times a second: making a frame costs copying the counters.
     bool frameDue();
+    /// True at most four times a second: for values that people read as tables.
+    bool tablesDue();
     void publish(std::shared_ptr<const LiveFrame> frame);
+    FrameWants wants() const;
 
+    /// For the window.
+    void release();
+    void setWants(const FrameWants& wants);
     /// For the window: what arrived since the last call. The frame is null if there is no newer
     /// one.
     FeedBatch takeBatch();
@@ -49,11 +69,14 @@ class LiveFeed {
     void announce();
 
     std::function<void()> m_notify;
-    std::mutex m_mutex;
+    mutable std::mutex m_mutex;
+    FrameWants m_wants;
     FeedBatch m_batch;
     std::shared_ptr<const LiveFrame> m_frame;
     bool m_announced = false;
-    std::chrono::steady_clock::time_point m_lastFrame{};  ///< engine's thread only
+    bool m_held = false;
+    std::chrono::steady_clock::time_point m_lastFrame{};  ///< these: engine's thread only
+    std::chrono::steady_clock::time_point m_lastTables{};
 };
 
 }  // namespace gatescope

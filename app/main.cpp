@@ -11,6 +11,7 @@
 #include "app/options.h"
 #include "app/screenshot_job.h"
 #include "app/settings.h"
+#include "app/window_docks.h"
 #include "engine/model/demo_model.h"
 #include "engine/session/session_store.h"
 
@@ -87,6 +88,9 @@ int runWindow(QApplication& application, const AppOptions& options) {
                           !options.prompt.empty(), options.screenshotWhileGenerating);
     }
     mainWindow.show();
+    if (!options.dock.empty()) {
+        mainWindow.docks()->bringUp(QString::fromStdString(options.dock));
+    }
     if (!model.empty()) {
         mainWindow.openModel(QString::fromStdString(model.string()));
         mainWindow.chat()->send(QString::fromStdString(options.prompt));

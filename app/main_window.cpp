@@ -15,6 +15,7 @@
 #include <QToolBar>
 #include <QToolButton>
 
+#include "app/bias_controller.h"
 #include "app/chat_controller.h"
 #include "app/chat_pane.h"
 #include "app/device_menu.h"
@@ -22,20 +23,24 @@
 #include "app/engine_client.h"
 #include "app/help_dialogs.h"
 #include "app/history_reader.h"
+#include "app/interventions_controller.h"
+#include "app/replay_controller.h"
 #include "app/sampling_dialog.h"
+#include "app/specialists_controller.h"
 #include "app/status_strip.h"
 #include "app/window_actions.h"
 #include "app/window_docks.h"
+#include "engine/analysis/specialisation.h"
 #include "engine/model/demo_model.h"
-#include "views/cache_view.h"
+#include "views/balance_view.h"
 #include "views/chat_input.h"
+#include "views/dock_view.h"
 #include "views/empty_chat.h"
+#include "views/experts_view.h"
 #include "views/literal_text.h"
 #include "views/routing_view.h"
 #include "views/session_list_view.h"
-#include "views/speculation_view.h"
 #include "views/transcript_view.h"
-#include "views/why_view.h"
 
 namespace gatescope {
 namespace {
@@ -69,7 +74,14 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
     m_status = new StatusStrip(statusBar());
     m_chat = new ChatController(m_engine, m_pane, &m_selection, &m_store, this);
     m_chat->setLoadOptions(options.load);
-    m_feeder = new DockFeeder(m_docks->views(), m_pane, m_chat, &m_selection, &m_store, this);
+    const TraceViews& views = m_docks->views();
+    m_replay = new ReplayController(m_engine, m_chat, &m_store, this);
+    m_feeder =
+        new DockFeeder(views, m_pane, m_chat, &m_selection, &m_store, m_engine, m_replay, this);
+    m_bias = new BiasController(m_engine, m_chat, &m_store, views.bias, this);
+    m_specialists = new SpecialistsController(m_engine, m_chat, views.specialists, this);
+    m_interventions = new InterventionsController(m_engine, m_chat, views.interventions, this);
+    connectDomains();
     addToolBar();
     connectActions();
     connectViewActions();
@@ -80,6 +92,7 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
     m_actions->setTheme(settings->theme());
     setZoom(settings->zoom());
     m_feeder->clear();
+    restoreRouting();
     if (options.size.isEmpty()) {
         restoreGeometry(settings->geometry());
     }
@@ -91,6 +104,10 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
 
 MainWindow::~MainWindow() {
     // The engine's thread ends first: nothing may arrive at views that are going.
+    m_replay->clear();
+    m_specialists->cancel();
+    m_interventions->cancel();
+    delete m_feeder;  // docks that go are nothing to react to any more
     delete m_history;
     delete m_engine;
 }
@@ -160,7 +177,10 @@ void MainWindow::connectViewActions() {
     connect(m_actions->goToTranscript, &QAction::triggered, this, focus(transcript));
     connect(m_actions->goToSessions, &QAction::triggered, this,
             focus(m_docks->sessionList()->filter()));
-    connect(m_actions->goToRouting, &QAction::triggered, this, focus(m_docks->views().routing));
+    for (const auto& [name, action] : m_actions->goToDocks) {
+        connect(action, &QAction::triggered, m_docks,
+                [this, name = name] { m_docks->bringUp(name); });
+    }
 }
 
 void MainWindow::connectChat() {
@@ -191,10 +211,12 @@ void MainWindow::connectChat() {
     connect(m_chat, &ChatController::sessionCleared, this, [this] {
         m_status->clearSession();
         m_feeder->clear();
+        m_bias->clear();
     });
     connect(m_engine, &EngineClient::frame, this,
             [this](const std::shared_ptr<const LiveFrame>& frame) {
                 m_feeder->showFrame(*frame);
+                m_bias->showFrame(*frame);
                 m_status->showFrame(*frame, m_chat->state() == ChatState::Answering);
                 std::int64_t accepted = 0;
                 for (const DraftOutcome& draft : m_store.drafts()) {
@@ -234,18 +256,46 @@ void MainWindow::connectSessions() {
     });
 }
 
+void MainWindow::restoreRouting() {
+    RoutingView* routing = m_docks->views().routing;
+    const RoutingSettings saved = m_settings->routing();
+    routing->setMode(static_cast<RoutingView::Mode>(saved.mode));
+    routing->setOrder(static_cast<RoutingView::Order>(saved.order));
+    if (saved.phases != 0) {
+        routing->setPhases(saved.phases);
+        m_docks->views().balance->setPhases(routing->phases());
+    }
+    connect(routing, &RoutingView::settingsChanged, this, [this, routing] {
+        m_settings->setRouting({static_cast<int>(routing->mode()),
+                                static_cast<int>(routing->order()), routing->phases()});
+    });
+}
+
+/// What a labelled prompt set showed about an expert also stands in the Experts dock.
+void MainWindow::connectDomains() {
+    const auto show = [this] {
+        m_feeder->setDomains([this](int row, int expert) {
+            std::vector<DomainAffinity> domains;
+            const auto& value = m_specialists->value();
+            for (int d = 0; value && row < value->rows() && d < value->domainCount(); ++d) {
+                domains.push_back({value->domains[static_cast<std::size_t>(d)],
+                                   value->affinity(row, expert, d), value->tokens(row, d)});
+            }
+            return domains;
+        });
+    };
+    connect(m_specialists, &SpecialistsController::valueChanged, this, show);
+    show();
+}
+
 void MainWindow::connectHover() {
     const TraceViews& views = m_docks->views();
     const auto report = [this](const QString& text) { m_status->setHover(text); };
-    connect(views.routing, &RoutingView::hoverText, this, report);
-    connect(views.why, &WhyView::hoverText, this, report);
-    connect(views.cache, &CacheView::hoverText, this, report);
-    connect(views.speculation, &SpeculationView::hoverText, this, report);
     connect(m_pane->transcript(), &TranscriptView::hoverText, this, report);
-    connect(views.routing, &RoutingView::failed, m_chat, &ChatController::showError);
-    connect(views.why, &WhyView::failed, m_chat, &ChatController::showError);
-    connect(views.cache, &CacheView::failed, m_chat, &ChatController::showError);
-    connect(views.speculation, &SpeculationView::failed, m_chat, &ChatController::showError);
+    for (DockView* view : views.all()) {
+        connect(view, &DockView::hoverText, this, report);
+        connect(view, &DockView::failed, m_chat, &ChatController::showError);
+    }
 }
 
 // ---------------------------------------------------------------- models

@@ -15,13 +15,17 @@ class QToolButton;
 
 namespace gatescope {
 
+class BiasController;
 class ChatController;
 class ChatPane;
 class DeviceMenu;
 class DockFeeder;
 class EngineClient;
 class HistoryReader;
+class InterventionsController;
+class ReplayController;
 class SamplingDialog;
+class SpecialistsController;
 class StatusStrip;
 class WindowActions;
 class WindowDocks;
@@ -64,6 +68,8 @@ class MainWindow final : public QMainWindow {
     void connectChat();
     void connectSessions();
     void connectHover();
+    void connectDomains();
+    void restoreRouting();
     void chooseModel();
     /// Loads the model anew on another device.
     void runOn(const DeviceOptions& device);
@@ -84,7 +90,11 @@ class MainWindow final : public QMainWindow {
     WindowDocks* m_docks;
     StatusStrip* m_status;
     ChatController* m_chat;
+    ReplayController* m_replay;
     DockFeeder* m_feeder;
+    BiasController* m_bias;
+    SpecialistsController* m_specialists;
+    InterventionsController* m_interventions;
     SamplingDialog* m_sampling = nullptr;  ///< made when first opened
     QPushButton* m_modelButton = nullptr;
     QToolButton* m_samplingButton = nullptr;

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "app/cli/load_options.h"
+#include "app/window_docks.h"
 
 namespace gatescope {
 namespace {
@@ -42,6 +43,8 @@ std::variant<AppOptions, int> parseOptions(int argc, char** argv) {
                    "Take the picture after this many tokens of the answer")
         ->check(CLI::Range(1, 1 << 20))
         ->needs(screenshot);
+    app.add_option("--dock", options.dock, "Bring this dock to the front")
+        ->check(CLI::IsMember(WindowDocks::names()));
     app.add_option("--theme", options.theme, "light, dark or system; default: as chosen before")
         ->check(CLI::IsMember({"light", "dark", "system"}));
     app.add_option("--scale", options.scale, "Scale the window, e.g. 2 for twice the pixels")

@@ -16,6 +16,7 @@ struct AppOptions {
     std::filesystem::path session;
     std::string prompt;
     std::filesystem::path screenshot;
+    std::string dock;                   ///< to bring to the front; empty: the first start's
     int screenshotWhileGenerating = 0;  ///< tokens; 0: when the answer is done
     std::string theme;                  ///< light, dark, system; empty: as saved
     double scale = 0;                   ///< 0: the desktop's

@@ -130,6 +130,18 @@ void AppSettings::setZoom(int steps) {
     setValue(QStringLiteral("zoom"), steps);
 }
 
+RoutingSettings AppSettings::routing() const {
+    return {value(QStringLiteral("routing/mode"), 0).toInt(),
+            value(QStringLiteral("routing/order"), 0).toInt(),
+            value(QStringLiteral("routing/phases"), 0).toUInt()};
+}
+
+void AppSettings::setRouting(const RoutingSettings& routing) {
+    setValue(QStringLiteral("routing/mode"), routing.mode);
+    setValue(QStringLiteral("routing/order"), routing.order);
+    setValue(QStringLiteral("routing/phases"), routing.phases);
+}
+
 QStringList AppSettings::recentModels() const {
     return value(QStringLiteral("recentModels")).toStringList().mid(0, kMostRecent);
 }

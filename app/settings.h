@@ -24,6 +24,13 @@ struct ChatSettings {
     GenerationParams params(bool modelHasMtp) const;
 };
 
+/// What the Routing dock was set to; the numbers are its enumerations'.
+struct RoutingSettings {
+    int mode = 0;
+    int order = 0;
+    unsigned phases = 0;  ///< 0: the default
+};
+
 /// Everything kept between runs, in one INI file. An empty file name: nothing is kept (screenshots,
 /// tests of first starts).
 class AppSettings final {
@@ -38,6 +45,9 @@ class AppSettings final {
     void setChat(const ChatSettings& chat);
     int zoom() const;
     void setZoom(int steps);
+
+    RoutingSettings routing() const;
+    void setRouting(const RoutingSettings& routing);
 
     QStringList recentModels() const;  ///< newest first
     void addRecentModel(const QString& dir);

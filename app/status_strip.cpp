@@ -86,6 +86,9 @@ void StatusStrip::showFrame(const LiveFrame& frame, bool streaming) {
     if (frame.recorderShare > 0) {
         set(Recorder, tr("recorder"), percentText(frame.recorderShare),
             tr("Share of the engine's time in this answer that recording took"));
+        set(Statistics, tr("statistics"), percentText(frame.analysisShare),
+            tr("What counting took beside that: load, bias, shadow, co-activation, transitions, "
+               "expert reads, all of it for every token"));
     }
 }
 
@@ -121,7 +124,7 @@ void StatusStrip::setHover(const QString& text) {
 }
 
 void StatusStrip::clearSession() {
-    for (const Place place : {Speed, Cache, Acceptance, Recorder}) {
+    for (const Place place : {Speed, Cache, Acceptance, Recorder, Statistics}) {
         set(place, {}, {}, {});
     }
     setHover({});

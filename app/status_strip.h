@@ -33,7 +33,7 @@ class StatusStrip final : public QObject {
     bool eventFilter(QObject* watched, QEvent* event) override;
 
   private:
-    enum Place { Model, Device, Speed, Cache, Acceptance, Recorder, PlaceCount };
+    enum Place { Model, Device, Speed, Cache, Acceptance, Recorder, Statistics, PlaceCount };
     void set(Place place, const QString& name, const QString& value, const QString& tip);
     void restyle();
 

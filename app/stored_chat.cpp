@@ -4,6 +4,7 @@
 
 #include "app/chat_controller.h"
 #include "app/chat_pane.h"
+#include "engine/session/settings_json.h"
 #include "engine/text/utf8_stream.h"
 #include "views/selection.h"
 #include "views/transcript_view.h"
@@ -99,7 +100,7 @@ void ChatController::showAnswerTurn(const StoredTurn& turn) {
     transcript->beginTurn(TranscriptView::Turn::Answer);
     AnswerText text(turn);
     for (const TokenEvent& token : turn.tokens) {
-        const std::int32_t number = m_store->addToken(token.position, token.id, token.bytes);
+        const std::int32_t number = m_store->addToken(token);
         transcript->append({number, QString::fromStdString(text.take(token.bytes)), token.draft});
     }
     if (const std::string rest = text.rest(); !rest.empty()) {
@@ -118,6 +119,7 @@ void ChatController::showAnswerTurn(const StoredTurn& turn) {
             }
         }
     }
+    showChangedRouting(settingsFromJson(turn.paramsJson).interventions.get());
 }
 
 }  // namespace gatescope

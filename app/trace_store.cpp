@@ -23,14 +23,27 @@ std::vector<std::int32_t> TraceStore::setPrompt(const std::vector<PromptPiece>& 
     m_numberAt.resize(same);
     for (std::size_t i = same; i < pieces.size(); ++i) {
         m_numberAt.push_back(size());
-        m_entries.push_back({pieces[i].id, pieces[i].special, pieces[i].bytes, nullptr, nullptr});
+        Entry entry;
+        entry.tokenId = pieces[i].id;
+        entry.special = pieces[i].special;
+        entry.bytes = pieces[i].bytes;
+        m_entries.push_back(std::move(entry));
     }
     return m_numberAt;
 }
 
-std::int32_t TraceStore::addToken(std::int32_t position, std::int32_t id, std::string bytes) {
+std::int32_t TraceStore::addToken(const TokenEvent& token) {
     const std::int32_t number = size();
-    m_entries.push_back({id, false, std::move(bytes), nullptr, nullptr});
+    const std::int32_t position = token.position;
+    const std::int32_t id = token.id;
+    Entry entry;
+    entry.tokenId = id;
+    entry.bytes = token.bytes;
+    entry.generated = true;
+    entry.probability = token.probability;
+    entry.draft = token.draft;
+    entry.rejectedDraftId = token.rejectedDraftId;
+    m_entries.push_back(std::move(entry));
     if (position >= 0 && position <= static_cast<std::int32_t>(m_numberAt.size())) {
         m_numberAt.resize(static_cast<std::size_t>(position));
         m_numberAt.push_back(number);
@@ -145,6 +158,22 @@ const TraceStore::Entry* TraceStore::entry(std::int32_t number) const {
     return number >= 0 && number < size() ? &m_entries[static_cast<std::size_t>(number)] : nullptr;
 }
 
+std::vector<std::int32_t> TraceStore::contextIds() const {
+    std::vector<std::int32_t> ids;
+    ids.reserve(m_numberAt.size());
+    for (const std::int32_t number : m_numberAt) {
+        ids.push_back(m_entries[static_cast<std::size_t>(number)].tokenId);
+    }
+    return ids;
+}
+
+std::int32_t TraceStore::contextPosition(std::int32_t number) const {
+    const auto found = std::lower_bound(m_numberAt.begin(), m_numberAt.end(), number);
+    return found != m_numberAt.end() && *found == number
+               ? static_cast<std::int32_t>(found - m_numberAt.begin())
+               : -1;
+}
+
 std::vector<std::int32_t> TraceStore::routedTo(int layer, int expert) const {
     std::vector<std::int32_t> numbers;
     const bool mtp = layer == m_shape.mtpLayer && layer >= 0;
@@ -152,14 +181,15 @@ std::vector<std::int32_t> TraceStore::routedTo(int layer, int expert) const {
     if ((!mtp && found == m_shape.layers.end()) || m_shape.topK <= 0) {
         return numbers;
     }
-    const auto k = static_cast<std::size_t>(m_shape.topK);
     const auto row = mtp ? 0 : static_cast<std::size_t>(found - m_shape.layers.begin());
     for (std::int32_t number = 0; number < size(); ++number) {
         const Entry& entry = m_entries[static_cast<std::size_t>(number)];
         const auto& routed = mtp ? entry.mtp : entry.main;
-        if (routed == nullptr || routed->routing.experts.size() < (row + 1) * k) {
+        const auto rows = routed != nullptr ? routed->routing.margins.size() : 0;
+        if (row >= rows) {
             continue;
         }
+        const std::size_t k = routed->routing.experts.size() / rows;  // interventions may change it
         const auto first = routed->routing.experts.begin() + static_cast<std::ptrdiff_t>(row * k);
         if (std::find(first, first + static_cast<std::ptrdiff_t>(k), expert) !=
             first + static_cast<std::ptrdiff_t>(k)) {

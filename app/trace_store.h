@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <limits>
 #include <map>
 #include <memory>
 #include <string>
@@ -27,6 +28,10 @@ class TraceStore {
         std::shared_ptr<const RoutedToken>
             main;  ///< `position` is the number; null: not routed yet
         std::shared_ptr<const RoutedToken> mtp;
+        bool generated = false;  ///< part of an answer, not of a prompt
+        float probability = std::numeric_limits<float>::quiet_NaN();  ///< of a generated token
+        TokenEvent::Draft draft = TokenEvent::Draft::None;
+        std::int32_t rejectedDraftId = -1;
     };
 
     /// `scoreBudget`: bytes of affinities kept; those of the oldest tokens go first.
@@ -38,8 +43,8 @@ class TraceStore {
     /// The context from here on. Positions that begin as before keep their numbers. Returns the
     /// number of each position.
     std::vector<std::int32_t> setPrompt(const std::vector<PromptPiece>& pieces);
-    /// A generated token at a context position; returns its number.
-    std::int32_t addToken(std::int32_t position, std::int32_t id, std::string bytes);
+    /// A generated token; returns its number.
+    std::int32_t addToken(const TokenEvent& token);
     void addStep(const StepTrace& step);
     /// Of an answer that was taken back only what it computed of the prompt counts.
     void addReplacedStep(const StepTrace& step);
@@ -48,6 +53,10 @@ class TraceStore {
 
     std::int32_t size() const { return static_cast<std::int32_t>(m_entries.size()); }
     const Entry* entry(std::int32_t number) const;
+    /// Token ids of the context as it stands now, by position.
+    std::vector<std::int32_t> contextIds() const;
+    /// Where a token stands in the present context; -1: no longer in it.
+    std::int32_t contextPosition(std::int32_t number) const;
     /// Numbers of the tokens routed to an expert of an MoE layer (MTP layer included), ascending.
     std::vector<std::int32_t> routedTo(int layer, int expert) const;
     const std::vector<DraftOutcome>& drafts() const { return m_drafts; }

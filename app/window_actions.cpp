@@ -6,6 +6,7 @@
 #include <QMainWindow>
 #include <QMenu>
 #include <QMenuBar>
+#include <tuple>
 
 namespace gatescope {
 
@@ -79,7 +80,26 @@ void WindowActions::addViewMenu() {
     goToInput = add(go, tr("Go to &message"), {QKeySequence(Qt::CTRL | Qt::Key_1)});
     goToTranscript = add(go, tr("Go to &transcript"), {QKeySequence(Qt::CTRL | Qt::Key_2)});
     goToSessions = add(go, tr("Go to &sessions"), {QKeySequence(Qt::CTRL | Qt::Key_3)});
-    goToRouting = add(go, tr("Go to &routing"), {QKeySequence(Qt::CTRL | Qt::Key_4)});
+    addDockActions(go);
+}
+
+void WindowActions::addDockActions(QMenu* menu) {
+    const auto key = [](Qt::Key digit) { return QKeySequence(Qt::CTRL | digit); };
+    const auto letter = [](Qt::Key which) { return QKeySequence(Qt::CTRL | Qt::SHIFT | which); };
+    const std::tuple<const char*, QString, QKeySequence> places[] = {
+        {"routing", tr("Go to &routing"), key(Qt::Key_4)},
+        {"balance", tr("Go to &balance"), key(Qt::Key_5)},
+        {"bias", tr("Go to b&ias"), key(Qt::Key_6)},
+        {"experts", tr("Go to &experts"), key(Qt::Key_7)},
+        {"specialists", tr("Go to s&pecialists"), key(Qt::Key_8)},
+        {"why", tr("Go to &why this expert"), key(Qt::Key_9)},
+        {"interventions", tr("Go to i&nterventions"), letter(Qt::Key_I)},
+        {"tokens", tr("Go to to&kens"), letter(Qt::Key_T)},
+        {"cache", tr("Go to &cache"), letter(Qt::Key_C)},
+        {"speculation", tr("Go to specu&lation"), letter(Qt::Key_S)}};
+    for (const auto& [name, text, shortcut] : places) {
+        goToDocks.emplace_back(QLatin1String(name), add(menu, text, {shortcut}));
+    }
 }
 
 void WindowActions::addHelpMenu() {
@@ -108,6 +128,10 @@ QList<std::pair<QString, QString>> WindowActions::keyTable() const {
     table.append({tr("In the transcript: token before, after"), tr("Left, Right")});
     table.append({tr("In the transcript: line above, below"), tr("Up, Down")});
     table.append({tr("In the transcript: first, last token"), tr("Home, End")});
+    table.append({tr("In a picture: move the cursor, select"), tr("Arrows, Enter")});
+    table.append({tr("In the routing map: sort, pin, unpin"), tr("S, P, U")});
+    table.append({tr("In the tokens: one, ten; first, last; pin"),
+                  tr("Left, Right, Ctrl+Left, Ctrl+Right; Home, End; P")});
     table.append({tr("Copy the selected text"), tr("Ctrl+C")});
     return table;
 }

@@ -4,6 +4,8 @@
 #include <QList>
 #include <QObject>
 #include <QString>
+#include <utility>
+#include <vector>
 
 #include "views/theme.h"
 
@@ -41,7 +43,7 @@ class WindowActions final : public QObject {
     QAction* goToInput = nullptr;
     QAction* goToTranscript = nullptr;
     QAction* goToSessions = nullptr;
-    QAction* goToRouting = nullptr;
+    std::vector<std::pair<QString, QAction*>> goToDocks;  ///< by name, see WindowDocks::names()
     QAction* keys = nullptr;
     QAction* about = nullptr;
 
@@ -57,6 +59,7 @@ class WindowActions final : public QObject {
     void addFileMenu();
     void addChatMenu();
     void addViewMenu();
+    void addDockActions(QMenu* menu);
     void addHelpMenu();
 
     QMainWindow* m_window;

@@ -6,41 +6,71 @@
 #include <QMainWindow>
 #include <QMenu>
 
+#include "views/balance_view.h"
+#include "views/bias_view.h"
 #include "views/cache_view.h"
+#include "views/dock_view.h"
+#include "views/experts_view.h"
+#include "views/interventions_view.h"
 #include "views/routing_view.h"
 #include "views/session_list_view.h"
+#include "views/specialists_view.h"
 #include "views/speculation_view.h"
+#include "views/tokens_view.h"
 #include "views/why_view.h"
 
 namespace gatescope {
 namespace {
 
-constexpr int kLayoutVersion = 1;  // raise when docks come or go
+constexpr int kLayoutVersion = 2;  // raise when docks come or go
 constexpr int kNarrow = 1240;      // below this, the lower docks share one place
+const QString kPrefix = QStringLiteral("dock.");
 
 }  // namespace
+
+std::vector<DockView*> TraceViews::all() const {
+    return {routing, balance,       bias,  experts,     specialists,
+            why,     interventions, cache, speculation, tokens};
+}
+
+std::vector<std::string> WindowDocks::names() {
+    return {"sessions", "routing",       "balance", "bias",        "experts", "specialists",
+            "why",      "interventions", "cache",   "speculation", "tokens"};
+}
 
 WindowDocks::WindowDocks(QMainWindow* window, Selection* selection)
     : QObject(window), m_window(window), m_sessionList(new SessionListView) {
     m_views.routing = new RoutingView(selection);
+    m_views.balance = new BalanceView(selection);
+    m_views.bias = new BiasView(selection);
+    m_views.experts = new ExpertsView(selection);
+    m_views.specialists = new SpecialistsView(selection);
     m_views.why = new WhyView(selection);
+    m_views.interventions = new InterventionsView(selection);
     m_views.cache = new CacheView;
     m_views.speculation = new SpeculationView;
+    m_views.tokens = new TokensView(selection);
     window->setDockNestingEnabled(true);
     window->setDockOptions(window->dockOptions() | QMainWindow::AllowTabbedDocks |
                            QMainWindow::AnimatedDocks);
     window->setTabPosition(Qt::AllDockWidgetAreas, QTabWidget::North);
-    m_sessions = add(QStringLiteral("sessions"), tr("Sessions"), m_sessionList);
-    m_routing = add(QStringLiteral("routing"), tr("Routing"), m_views.routing);
-    m_why = add(QStringLiteral("why"), tr("Why this expert"), m_views.why);
-    m_cache = add(QStringLiteral("cache"), tr("Cache"), m_views.cache);
-    m_speculation = add(QStringLiteral("speculation"), tr("Speculation"), m_views.speculation);
+    add(QStringLiteral("sessions"), tr("Sessions"), m_sessionList);
+    add(QStringLiteral("routing"), tr("Routing"), m_views.routing);
+    add(QStringLiteral("balance"), tr("Balance"), m_views.balance);
+    add(QStringLiteral("bias"), tr("Bias"), m_views.bias);
+    add(QStringLiteral("experts"), tr("Experts"), m_views.experts);
+    add(QStringLiteral("specialists"), tr("Specialists"), m_views.specialists);
+    add(QStringLiteral("why"), tr("Why this expert"), m_views.why);
+    add(QStringLiteral("interventions"), tr("Interventions"), m_views.interventions);
+    add(QStringLiteral("cache"), tr("Cache"), m_views.cache);
+    add(QStringLiteral("speculation"), tr("Speculation"), m_views.speculation);
+    add(QStringLiteral("tokens"), tr("Tokens"), m_views.tokens);
     resetLayout();
 }
 
-QDockWidget* WindowDocks::add(const QString& name, const QString& title, QWidget* contents) {
+void WindowDocks::add(const QString& name, const QString& title, QWidget* contents) {
     auto* dock = new QDockWidget(title, m_window);
-    dock->setObjectName(QStringLiteral("dock.") + name);
+    dock->setObjectName(kPrefix + name);
     dock->setWidget(contents);
     QFont heading;
     heading.setWeight(QFont::DemiBold);
@@ -48,47 +78,74 @@ QDockWidget* WindowDocks::add(const QString& name, const QString& title, QWidget
     QFont normal;
     normal.setWeight(QFont::Normal);
     contents->setFont(normal);
-    return dock;
+    if (auto* view = qobject_cast<DockView*>(contents)) {
+        QObject::connect(dock, &QDockWidget::visibilityChanged, view, &DockView::setInFront);
+    }
+    m_docks.append(dock);
 }
 
-QList<QDockWidget*> WindowDocks::all() const {
-    return {m_sessions, m_routing, m_why, m_cache, m_speculation};
+QDockWidget* WindowDocks::dock(const QString& name) const {
+    for (QDockWidget* dock : m_docks) {
+        if (dock->objectName() == kPrefix + name) {
+            return dock;
+        }
+    }
+    return nullptr;
 }
 
 void WindowDocks::fillMenu(QMenu* menu) const {
-    for (QDockWidget* dock : all()) {
+    for (QDockWidget* dock : m_docks) {
         menu->addAction(dock->toggleViewAction());
     }
 }
 
+void WindowDocks::bringUp(const QString& name) const {
+    if (QDockWidget* wanted = dock(name)) {
+        wanted->show();
+        wanted->raise();
+        wanted->widget()->setFocus(Qt::ShortcutFocusReason);
+    }
+}
+
+/// Above: what concerns the whole model. Below: one token, and beside it the tokens and what they
+/// cost.
 void WindowDocks::resetLayout() {
-    for (QDockWidget* dock : all()) {
+    for (QDockWidget* dock : m_docks) {
         dock->setFloating(false);
         m_window->removeDockWidget(dock);
     }
-    m_window->addDockWidget(Qt::LeftDockWidgetArea, m_sessions);
-    m_window->addDockWidget(Qt::RightDockWidgetArea, m_routing);
-    m_window->splitDockWidget(m_routing, m_why, Qt::Vertical);
+    const auto at = [this](const char* name) { return dock(QLatin1String(name)); };
     const int width = m_window->width();
     const int height = m_window->height();
     const bool narrow = width < kNarrow;
+    m_window->addDockWidget(Qt::LeftDockWidgetArea, sessions());
+    m_window->addDockWidget(Qt::RightDockWidgetArea, routing());
+    m_window->splitDockWidget(routing(), at("why"), Qt::Vertical);
     if (narrow) {
-        m_window->tabifyDockWidget(m_why, m_cache);
+        m_window->tabifyDockWidget(at("why"), at("cache"));
     } else {
-        m_window->splitDockWidget(m_why, m_cache, Qt::Horizontal);
+        m_window->splitDockWidget(at("why"), at("cache"), Qt::Horizontal);
     }
-    m_window->tabifyDockWidget(m_cache, m_speculation);
-    for (QDockWidget* dock : all()) {
+    m_window->tabifyDockWidget(at("cache"), at("speculation"));
+    m_window->tabifyDockWidget(at("speculation"), at("tokens"));
+    QDockWidget* before = routing();
+    for (const char* name : {"balance", "bias", "experts", "specialists", "interventions"}) {
+        m_window->tabifyDockWidget(before, at(name));
+        before = at(name);
+    }
+    for (QDockWidget* dock : m_docks) {
         dock->show();
     }
-    (narrow ? m_why : m_cache)->raise();
-    m_window->resizeDocks({m_sessions, m_routing}, {width * 13 / 100, width * 57 / 100},
+    routing()->raise();
+    (narrow ? at("why") : at("cache"))->raise();
+    m_window->resizeDocks({sessions(), routing()}, {width * 13 / 100, width * 57 / 100},
                           Qt::Horizontal);
     if (!narrow) {
-        m_window->resizeDocks({m_why, m_cache}, {width * 34 / 100, width * 23 / 100},
+        m_window->resizeDocks({at("why"), at("cache")}, {width * 34 / 100, width * 23 / 100},
                               Qt::Horizontal);
     }
-    m_window->resizeDocks({m_routing, m_why}, {height * 50 / 100, height * 42 / 100}, Qt::Vertical);
+    m_window->resizeDocks({routing(), at("why")}, {height * 48 / 100, height * 44 / 100},
+                          Qt::Vertical);
 }
 
 QByteArray WindowDocks::saveLayout() const {

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <QObject>
-
-#include "app/dock_feeder.h"
+#include <map>
+#include <string>
+#include <vector>
 
 class QDockWidget;
 class QMainWindow;
@@ -11,7 +12,35 @@ class QMenu;
 
 namespace gatescope {
 
+class BalanceView;
+class BiasView;
+class CacheView;
+class DockView;
+class ExpertsView;
+class InterventionsView;
+class RoutingView;
+class Selection;
 class SessionListView;
+class SpecialistsView;
+class SpeculationView;
+class TokensView;
+class WhyView;
+
+/// The docks that show what the recorder saw.
+struct TraceViews {
+    RoutingView* routing = nullptr;
+    BalanceView* balance = nullptr;
+    BiasView* bias = nullptr;
+    ExpertsView* experts = nullptr;
+    SpecialistsView* specialists = nullptr;
+    WhyView* why = nullptr;
+    InterventionsView* interventions = nullptr;
+    CacheView* cache = nullptr;
+    SpeculationView* speculation = nullptr;
+    TokensView* tokens = nullptr;
+
+    std::vector<DockView*> all() const;
+};
 
 /// The docks around the chat, all tear-off, and where they stand.
 class WindowDocks final : public QObject {
@@ -20,12 +49,18 @@ class WindowDocks final : public QObject {
   public:
     WindowDocks(QMainWindow* window, Selection* selection);
 
+    /// What docks are called in settings and on the command line, in the order of the menu.
+    static std::vector<std::string> names();
+
     SessionListView* sessionList() const { return m_sessionList; }
     const TraceViews& views() const { return m_views; }
-    QDockWidget* sessions() const { return m_sessions; }
-    QDockWidget* routing() const { return m_routing; }
+    QDockWidget* dock(const QString& name) const;
+    QDockWidget* sessions() const { return dock(QStringLiteral("sessions")); }
+    QDockWidget* routing() const { return dock(QStringLiteral("routing")); }
 
     void fillMenu(QMenu* menu) const;
+    /// Shows a dock, before those it shares its place with, and gives it the keyboard.
+    void bringUp(const QString& name) const;
     /// As on the first start, for the window's present size.
     void resetLayout();
     QByteArray saveLayout() const;
@@ -33,17 +68,12 @@ class WindowDocks final : public QObject {
     bool restoreLayout(const QByteArray& layout);
 
   private:
-    QDockWidget* add(const QString& name, const QString& title, QWidget* contents);
-    QList<QDockWidget*> all() const;
+    void add(const QString& name, const QString& title, QWidget* contents);
 
     QMainWindow* m_window;
     SessionListView* m_sessionList;
     TraceViews m_views;
-    QDockWidget* m_sessions;
-    QDockWidget* m_routing;
-    QDockWidget* m_why;
-    QDockWidget* m_cache;
-    QDockWidget* m_speculation;
+    QList<QDockWidget*> m_docks;  ///< as in names()
 };
 
 }  // namespace gatescope

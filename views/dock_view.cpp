@@ -12,7 +12,7 @@ DockView::DockView(QWidget* parent) : QWidget(parent) {
 
 void DockView::changed() {
     m_stale = true;
-    if (isVisible()) {
+    if (isSeen()) {
         computeNow();
     }
 }
@@ -25,9 +25,26 @@ void DockView::computeNow() {
 
 void DockView::showEvent(QShowEvent* event) {
     QWidget::showEvent(event);
-    if (m_stale) {
+    nowSeen();
+}
+
+void DockView::hideEvent(QHideEvent* event) {
+    QWidget::hideEvent(event);
+    Q_EMIT seenChanged();
+}
+
+void DockView::setInFront(bool inFront) {
+    if (inFront != m_inFront) {
+        m_inFront = inFront;
+        nowSeen();
+    }
+}
+
+void DockView::nowSeen() {
+    if (isSeen() && m_stale) {
         computeNow();
     }
+    Q_EMIT seenChanged();
 }
 
 }  // namespace gatescope

@@ -22,6 +22,54 @@ QString text(const char* source) {
     return QCoreApplication::translate("ViewExport", source);
 }
 
+constexpr char kLabelProperty[] = "gatescopeExportLabel";
+
+/// The plot's label as a line above the picture while it lives.
+class PictureLabel {
+  public:
+    explicit PictureLabel(QCustomPlot* plot) : m_plot(plot) {
+        const QString label = exportLabel(plot);
+        if (label.isEmpty()) {
+            return;
+        }
+        m_text = new QCPItemText(plot);
+        m_text->setLayer(QStringLiteral("overlay"));
+        m_text->setClipToAxisRect(false);
+        m_text->position->setType(QCPItemPosition::ptViewportRatio);
+        m_text->position->setCoords(0, 0);
+        m_text->setPositionAlignment(Qt::AlignLeft | Qt::AlignTop);
+        m_text->setTextAlignment(Qt::AlignLeft);
+        m_text->setPadding(QMargins(4, 2, 4, 2));
+        m_text->setFont(plot->font());
+        m_text->setColor(plot->palette().color(QPalette::Text));
+        m_text->setBrush(plot->palette().brush(QPalette::AlternateBase));
+        m_text->setText(plot->fontMetrics().elidedText(label, Qt::ElideRight, plot->width() - 12));
+    }
+    ~PictureLabel() {
+        if (m_text != nullptr) {
+            m_plot->removeItem(m_text);
+        }
+    }
+    PictureLabel(const PictureLabel&) = delete;
+    PictureLabel& operator=(const PictureLabel&) = delete;
+
+  private:
+    QCustomPlot* m_plot;
+    QCPItemText* m_text = nullptr;
+};
+
+/// The table with the label as its first line, quoted where the separator needs it.
+QString labelled(const QWidget* widget, const QString& table, QChar separator) {
+    QString label = exportLabel(widget);
+    if (label.isEmpty()) {
+        return table;
+    }
+    if (separator == u',') {
+        label = u'"' + label.replace(u'"', QStringLiteral("\"\"")) + u'"';
+    }
+    return label + u'\n' + table;
+}
+
 void saveSvg(QCustomPlot* plot, const QString& file) {
     QSaveFile out(file);
     if (!out.open(QIODevice::WriteOnly)) {
@@ -75,13 +123,28 @@ void askAndSaveTable(QWidget* parent, const ViewExport& what) {
         QFileDialog::getSaveFileName(parent, text("Save table"), what.name + QStringLiteral(".csv"),
                                      text("Comma-separated values (*.csv)"));
     if (!file.isEmpty()) {
-        attempt(what, [&] { saveText(what.table(u','), file); });
+        attempt(what, [&] { saveText(labelled(parent, what.table(u','), u','), file); });
     }
 }
 
 }  // namespace
 
+void setExportLabel(QWidget* root, const QString& label) {
+    root->setProperty(kLabelProperty, label);
+}
+
+QString exportLabel(const QWidget* widget) {
+    for (; widget != nullptr; widget = widget->parentWidget()) {
+        const QVariant label = widget->property(kLabelProperty);
+        if (label.isValid()) {
+            return label.toString();
+        }
+    }
+    return {};
+}
+
 void savePicture(QCustomPlot* plot, const QString& file) {
+    const PictureLabel label(plot);
     const QString suffix = QFileInfo(file).suffix().toLower();
     if (suffix == QLatin1String("svg")) {
         saveSvg(plot, file);
@@ -116,8 +179,9 @@ void installExportMenu(QWidget* widget, const ViewExport& what) {
         }
     });
     auto* copyTable = new QAction(text("Copy table"), widget);
-    QObject::connect(copyTable, &QAction::triggered, widget,
-                     [what] { QGuiApplication::clipboard()->setText(what.table(u'\t')); });
+    QObject::connect(copyTable, &QAction::triggered, widget, [widget, what] {
+        QGuiApplication::clipboard()->setText(labelled(widget, what.table(u'\t'), u'\t'));
+    });
     auto* separator = new QAction(widget);
     separator->setSeparator(true);
     auto* picture = new QAction(text("Save picture…"), widget);

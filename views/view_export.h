@@ -22,6 +22,12 @@ struct ViewExport {
 /// table; and Ctrl+C for the value.
 void installExportMenu(QWidget* widget, const ViewExport& what);
 
+/// What must stand on everything saved or copied from the widgets below `root`, e.g. that the model
+/// ran with changed routing; empty: nothing.
+void setExportLabel(QWidget* root, const QString& label);
+/// The label of the nearest ancestor (docks torn off included), `widget` itself included.
+QString exportLabel(const QWidget* widget);
+
 /// PNG (twice the screen's pixels), SVG or PDF by the file's extension. Throws Error.
 void savePicture(QCustomPlot* plot, const QString& file);
 /// UTF-8 text. Throws Error.

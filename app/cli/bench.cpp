@@ -67,6 +67,7 @@ BenchResult measure(const BenchOptions& options) {
     result.precision = name(device.precision());
     result.cacheType = name(decoder->cache().layout().type);
     result.speeds = measureSpeeds(*decoder, options);
+    result.analysis = measureAnalysis(*decoder, options);
     result.peakMemoryBytes = peakMemoryBytes();  // before the buffers of measureRates()
     const DeviceRates rates = measureRates(device);
     result.limits = compareWithLimits(*decoder, *source, rates, result.speeds, options);

@@ -24,6 +24,11 @@ double decodeCost(const SpeedMeasurement& speeds) {
     return slowdown(median(speeds.off.decode), median(speeds.on.decode));
 }
 
+/// Of the time of a decode step with the recorder off.
+double analysisShare(const BenchResult& result) {
+    return result.analysis.secondsPerToken * median(result.speeds.off.decode);
+}
+
 Json speedsJson(const Speeds& speeds) {
     return {{"prefill_tokens_per_second", median(speeds.prefill)},
             {"decode_tokens_per_second", median(speeds.decode)},
@@ -144,6 +149,10 @@ std::string benchJson(const BenchResult& result, const BenchOptions& options) {
                  {"recorder_on", speedsJson(result.speeds.on)},
                  {"recorder_cost",
                   {{"prefill", prefillCost(result.speeds)}, {"decode", decodeCost(result.speeds)}}},
+                 {"analysis",
+                  {{"seconds_per_token", result.analysis.secondsPerToken},
+                   {"n", result.analysis.tokens},
+                   {"share_of_decode_step", analysisShare(result)}}},
                  {"peak_memory_bytes", result.peakMemoryBytes},
                  {"limits", limitsJson(result.limits)}};
     if (result.operations) json["operations"] = operationsJson(*result.operations);
@@ -159,6 +168,13 @@ std::string benchText(const BenchResult& result, const BenchOptions& options) {
         result.device, result.precision, result.cacheType, options.promptTokens, options.genTokens,
         options.depth, options.repetitions);
     text += speedsText(result.speeds);
+    if (result.analysis.tokens > 0) {
+        text += fmt::format(
+            "counting one token in every statistic takes {:.1f} us, {:.2f} % of a decode step "
+            "(n = {})\n",
+            1e6 * result.analysis.secondsPerToken, 100 * analysisShare(result),
+            result.analysis.tokens);
+    }
     text += fmt::format("peak memory {}\n", bytesText(static_cast<double>(result.peakMemoryBytes)));
     text += limitsText(result.limits);
     if (result.operations) text += operationsText(*result.operations);

@@ -20,6 +20,7 @@ struct BenchResult {
     std::string cacheType;
     std::int64_t peakMemoryBytes = 0;  ///< of this process, in host memory
     SpeedMeasurement speeds;
+    AnalysisCost analysis;
     Limits limits;
     std::optional<OperationProfile> operations;
 };

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <random>
 
+#include "engine/analysis/traffic_analysis.h"
 #include "engine/decode/generator.h"
 #include "engine/error.h"
+#include "engine/model/router.h"
 
 namespace gatescope::cli {
 namespace {
@@ -48,6 +50,32 @@ void checkContext(const Decoder& decoder, const BenchOptions& options) {
     }
 }
 
+/// Counts what a step recorded, and for how long.
+class AnalysisSink final : public GenerationSink {
+  public:
+    explicit AnalysisSink(const Decoder& decoder)
+        : m_analysis(decoder.routingShape(), routerBiasByRow(decoder)) {}
+
+    void onStep(const StepTrace& step) override {
+        const double before = m_analysis.seconds();
+        m_analysis.add(step);
+        for (const RoutedToken& token : step.tokens) {
+            if (token.phase != Phase::Decode) return;  // prefill: not a decode step's cost
+        }
+        m_cost.secondsPerToken += m_analysis.seconds() - before;
+        m_cost.tokens += static_cast<std::int64_t>(step.tokens.size());
+    }
+    AnalysisCost cost() const {
+        AnalysisCost mean = m_cost;
+        if (mean.tokens > 0) mean.secondsPerToken /= static_cast<double>(mean.tokens);
+        return mean;
+    }
+
+  private:
+    TrafficAnalysis m_analysis;
+    AnalysisCost m_cost;
+};
+
 }  // namespace
 
 double median(std::vector<double> values) {
@@ -83,6 +111,19 @@ SpeedMeasurement measureSpeeds(Decoder& decoder, const BenchOptions& options) {
         measureOnce(decoder, ids, options, !onFirst, onFirst ? &measured.off : &measured.on);
     }
     return measured;
+}
+
+AnalysisCost measureAnalysis(Decoder& decoder, const BenchOptions& options) {
+    if (decoder.config().nRoutedExperts <= 0) return {};
+    const std::vector<std::int32_t> ids =
+        randomIds(std::int64_t{options.depth} + options.promptTokens, decoder.config().vocabSize);
+    decoder.truncate(options.depth);
+    GenerationParams params;
+    params.maxNewTokens = options.genTokens + 1;
+    params.keepScores = true;
+    AnalysisSink sink(decoder);
+    generate(decoder, nullptr, ids, params, sink);
+    return sink.cost();
 }
 
 }  // namespace gatescope::cli

@@ -20,5 +20,6 @@ void addTokenize(CLI::App& app, Action& action);
 void addVerify(CLI::App& app, Action& action);
 void addBench(CLI::App& app, Action& action);
 void addDevices(CLI::App& app, Action& action);
+void addAnalyze(CLI::App& app, Action& action);
 
 }  // namespace gatescope::cli

@@ -41,6 +41,7 @@ int run(int argc, char** argv) {
     addInspect(app, action);
     addChat(app, action);
     addGenerate(app, action);
+    addAnalyze(app, action);
     addDump(app, action);
     addTokenize(app, action);
     addVerify(app, action);

@@ -47,6 +47,11 @@ void SessionKeeper::ensureSession(const std::string& title) {
     m_session = m_log->beginSession(info);
 }
 
+void SessionKeeper::begin(const std::string& title) {
+    m_session.reset();
+    if (m_log) ensureSession(titleOf(title));
+}
+
 void SessionKeeper::addUserTurn(const std::string& text) {
     if (!m_log) return;
     ensureSession(titleOf(text));

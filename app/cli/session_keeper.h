@@ -24,6 +24,8 @@ class SessionKeeper {
     void open(const std::filesystem::path& file);
     bool isOpen() const { return m_log != nullptr; }
 
+    /// Begins a session under this title instead of its first message.
+    void begin(const std::string& title);
     void addUserTurn(const std::string& text);
     /// Runs `answer` with a sink that logs and hands on to `shown`; logs its result.
     using Answer = std::function<GenerationResult(GenerationSink&)>;

@@ -80,15 +80,18 @@ Conversation::Prepared Conversation::write() {
     return prepared;
 }
 
+std::vector<TokenId> answerEnds(const LoadedModel& model) {
+    std::vector<TokenId> ends = model.config().eosTokenIds;
+    const auto markers = model.chatFormat().stopTokens();
+    ends.insert(ends.end(), markers.begin(), markers.end());
+    return ends;
+}
+
 GenerationResult Conversation::answer(const Prepared& prepared, GenerationParams params,
                                       GenerationSink& sink, std::stop_token stop) {
     const auto& tokenizer = m_model.tokenizer();
-    const auto& ends = m_model.config().eosTokenIds;
+    const auto ends = m_raw ? m_model.config().eosTokenIds : answerEnds(m_model);
     params.stopTokens.insert(params.stopTokens.end(), ends.begin(), ends.end());
-    if (!m_raw) {
-        const auto markers = m_model.chatFormat().stopTokens();
-        params.stopTokens.insert(params.stopTokens.end(), markers.begin(), markers.end());
-    }
     if (params.vocabLimit == 0) params.vocabLimit = static_cast<int>(tokenizer.vocabSize());
     auto result =
         generate(m_model.decoder(), &tokenizer, prepared.ids, params, sink, std::move(stop));

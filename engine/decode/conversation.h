@@ -12,6 +12,9 @@
 
 namespace gatescope {
 
+/// Tokens that end an answer in a chat with this model.
+std::vector<TokenId> answerEnds(const LoadedModel& model);
+
 /// A chat with one model: keeps the turns, writes them in the model's format, and drops the oldest
 /// turns (never silently) when the context is full.
 class Conversation {

@@ -35,6 +35,14 @@ RoutedToken routed(std::int32_t position, std::int32_t id, Phase phase,
     return token;
 }
 
+TokenEvent tokenEvent(std::int32_t position, std::int32_t id, std::string bytes) {
+    TokenEvent token;
+    token.position = position;
+    token.id = id;
+    token.bytes = std::move(bytes);
+    return token;
+}
+
 StepTrace step(std::vector<RoutedToken> tokens, std::vector<RoutedToken> mtp = {}) {
     StepTrace trace;
     trace.tokens = std::move(tokens);
@@ -62,14 +70,18 @@ class TraceStoreTest : public QObject {
         TraceStore store;
         store.reset(shape());
         QCOMPARE(store.setPrompt(prompt({5, 6})), (Numbers{0, 1}));
-        QCOMPARE(store.addToken(2, 7, "a"), 2);
-        QCOMPARE(store.addToken(3, 8, "b"), 3);
+        QCOMPARE(store.addToken(tokenEvent(2, 7, "a")), 2);
+        QCOMPARE(store.addToken(tokenEvent(3, 8, "b")), 3);
         // The next message: what was said keeps its numbers.
         QCOMPARE(store.setPrompt(prompt({5, 6, 7, 8, 9})), (Numbers{0, 1, 2, 3, 4}));
         // The oldest message was dropped: the context is another, the old tokens stay.
         QCOMPARE(store.setPrompt(prompt({5, 8, 9})), (Numbers{0, 5, 6}));
         QCOMPARE(store.entry(1)->tokenId, 6);
-        QCOMPARE(store.addToken(3, 10, "c"), 7);
+        QCOMPARE(store.contextIds(), (Numbers{5, 8, 9}));
+        QCOMPARE(store.contextPosition(5), 1);
+        QCOMPARE(store.contextPosition(1), -1);
+        QVERIFY(store.entry(2)->generated && !store.entry(5)->generated);
+        QCOMPARE(store.addToken(tokenEvent(3, 10, "c")), 7);
     }
 
     void routingFindsItsToken() {
@@ -87,7 +99,7 @@ class TraceStoreTest : public QObject {
         QVERIFY(store.entry(0)->mtp != nullptr);
         QVERIFY(store.entry(1)->mtp == nullptr);
         // The last token of an answer is routed by the next prompt.
-        const std::int32_t last = store.addToken(2, 7, "a");
+        const std::int32_t last = store.addToken(tokenEvent(2, 7, "a"));
         QVERIFY(store.entry(last)->main == nullptr);
         store.setPrompt(prompt({5, 6, 7, 9}));
         store.addStep(step({routed(2, 7, Phase::Prefill, {6, 1, 2, 3})}));
@@ -102,7 +114,7 @@ class TraceStoreTest : public QObject {
             {routed(0, 5, Phase::Prefill, {0, 1, 2, 3}), routed(1, 9, Phase::Decode, {4, 1, 2, 3})},
             {routed(1, 2, Phase::Draft, {6, 7})}));
         QCOMPARE(store.routedTo(1, 4), Numbers{});
-        store.addToken(1, 9, "d");
+        store.addToken(tokenEvent(1, 9, "d"));
         QCOMPARE(store.routedTo(1, 4), Numbers{1});
         QCOMPARE(store.routedTo(3, 6), Numbers{1});
     }
@@ -112,7 +124,7 @@ class TraceStoreTest : public QObject {
         store.reset(shape());
         store.setPrompt(prompt({5}));
         store.addStep(step({routed(1, 9, Phase::Rejected, {4, 1, 2, 3})}));
-        store.addToken(1, 9, "same id, another pass");
+        store.addToken(tokenEvent(1, 9, "same id, another pass"));
         QVERIFY(store.entry(1)->main == nullptr);
         // Nor does a routing with another id belong to the token.
         store.addStep(step({routed(1, 8, Phase::Decode, {4, 1, 2, 3})}));
@@ -123,7 +135,7 @@ class TraceStoreTest : public QObject {
         TraceStore store;
         store.reset(shape());
         store.setPrompt(prompt({5, 6}));
-        store.addToken(2, 7, "a");
+        store.addToken(tokenEvent(2, 7, "a"));
         StepTrace trace = step({routed(0, 5, Phase::Prefill, {0, 1, 2, 3}, true),
                                 routed(2, 7, Phase::Decode, {0, 1, 2, 3}, true)});
         trace.draft = DraftOutcome{};
@@ -135,7 +147,7 @@ class TraceStoreTest : public QObject {
         QCOMPARE(store.scoreBytes(), std::size_t{64});
         QCOMPARE(store.setPrompt(prompt({5, 6})), (Numbers{0, 1}));
         QVERIFY(store.entry(0)->main != nullptr);  // the prompt's routing stays
-        QCOMPARE(store.addToken(2, 11, "b"), 2);
+        QCOMPARE(store.addToken(tokenEvent(2, 11, "b")), 2);
         QVERIFY(store.entry(2)->main == nullptr);
     }
 

@@ -21,6 +21,7 @@
 #include "app/status_strip.h"
 #include "app/window_actions.h"
 #include "app/window_docks.h"
+#include "tests/app/window_harness.h"
 #include "views/chat_input.h"
 #include "views/empty_chat.h"
 #include "views/find_bar.h"
@@ -33,31 +34,12 @@
 
 using namespace gatescope;
 
-namespace {
-
-constexpr int kPatience = 120000;  // only ever waited for when something is wrong
-
-const QString kDemo = QStringLiteral(GATESCOPE_DEMO_MODEL_DIR);
-
-}  // namespace
-
-class WindowTest : public QObject {
+class WindowTest : public QObject, WindowHarness {
     Q_OBJECT
 
   private Q_SLOTS:
-    void init() {
-        m_dir = std::make_unique<QTemporaryDir>();
-        QVERIFY(m_dir->isValid());
-        m_settings = std::make_unique<AppSettings>(m_dir->filePath("settings.ini"));
-        ChatSettings greedy = ChatSettings::defaults();
-        greedy.sampling.temperature = 0;
-        m_settings->setChat(greedy);
-    }
-    void cleanup() {
-        m_window.reset();
-        m_settings.reset();
-        m_dir.reset();
-    }
+    void init() { begin(); }
+    void cleanup() { end(); }
 
     void chatSelectStopCloseReopen() {
         open();
@@ -304,35 +286,6 @@ class WindowTest : public QObject {
     }
 
   private:
-    void make() {
-        WindowOptions options;
-        options.sessionFile = m_dir->filePath("sessions.db").toStdString();
-        options.size = kDefaultWindowSize;
-        m_window = std::make_unique<MainWindow>(options, m_settings.get());
-        m_window->show();
-        QVERIFY(QTest::qWaitForWindowActive(m_window.get()));
-    }
-
-    void open() {
-        make();
-        m_window->openModel(kDemo);
-        QTRY_COMPARE_WITH_TIMEOUT(m_window->chat()->state(), ChatState::Ready, kPatience);
-    }
-
-    void type(const QString& text) {
-        QTest::keyClicks(m_window->pane()->input()->edit(), text);
-        QTest::keyClick(m_window->pane()->input()->edit(), Qt::Key_Return);
-    }
-
-    void ask(const QString& text) {
-        QSignalSpy finished(m_window->chat(), &ChatController::answerFinished);
-        type(text);
-        QTRY_COMPARE_WITH_TIMEOUT(finished.count(), 1, kPatience);
-        QCOMPARE(m_window->chat()->state(), ChatState::Ready);
-        const auto end = finished.at(0).at(0).value<std::shared_ptr<const AnswerEnd>>();
-        QVERIFY2(end->error.isEmpty(), qPrintable(end->error));
-    }
-
     void drop(const QMimeData& data) {
         QDragEnterEvent enter(QPoint(200, 200), Qt::CopyAction, &data, Qt::LeftButton, {});
         QApplication::sendEvent(m_window.get(), &enter);
@@ -368,10 +321,6 @@ class WindowTest : public QObject {
         QCOMPARE(m_window->selection()->position(), std::optional<std::int32_t>(number));
         QVERIFY(!m_window->docks()->views().why->tableText().isEmpty());
     }
-
-    std::unique_ptr<QTemporaryDir> m_dir;
-    std::unique_ptr<AppSettings> m_settings;
-    std::unique_ptr<MainWindow> m_window;
 };
 
 QTEST_MAIN(WindowTest)

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/analysis/balance.h"
+#include "engine/analysis/bias_counter.h"
+#include "engine/analysis/prompt_set.h"
+#include "engine/analysis/specialisation.h"
+#include "engine/decode/prompt_batch.h"
+
+namespace gatescope::cli {
+
+/// What `analyze` found.
+struct AnalysisReport {
+    const PromptSet* set = nullptr;
+    PromptBatchResult batch;
+    std::vector<std::int64_t> answeredByDomain;  ///< prompts, as PromptSet::domains
+    BalanceValue balance;
+    BiasDiagnostics bias;
+    std::shared_ptr<const SpecialisationValue> specialisation;
+};
+
+/// The bias figures of a row of the balance; null for a model without a correction bias.
+const BiasRowDiagnostics* biasRow(const AnalysisReport& report, std::size_t row);
+
+/// Tables for people: layers, domains, replication, specialists; every figure with its n.
+std::string analysisTables(const AnalysisReport& report);
+
+nlohmann::ordered_json analysisJson(const AnalysisReport& report);
+
+/// layers.csv, balance.csv, affinities.csv, specialists.csv and vocabulary.csv: one observation a
+/// line. Makes the folder. Throws Error.
+void writeAnalysisFiles(const AnalysisReport& report, const std::filesystem::path& folder);
+
+}  // namespace gatescope::cli

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "engine/session/session_store.h"
+#include "tests/app/cli/run_program.h"
+
+namespace gatescope::cli {
+namespace {
+
+using Json = nlohmann::json;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+const std::string demo = GATESCOPE_DEMO_MODEL_DIR;
+
+std::string promptFile(const TemporaryFolder& folder) {
+    const std::string file = folder / "prompts.jsonl";
+    std::ofstream(file) << "{\"prompt\": \"What is 12 + 30?\", \"domain\": \"arithmetic\"}\n"
+                           "{\"prompt\": \"Tell me a story.\", \"domain\": \"stories\"}\n"
+                           "{\"prompt\": \"What is 7 + 5?\", \"domain\": \"arithmetic\"}\n"
+                           "{\"prompt\": \"Write a story.\", \"domain\": \"stories\"}\n";
+    return file;
+}
+
+std::vector<std::string> analyze(const std::string& prompts, std::vector<std::string> more = {}) {
+    std::vector<std::string> all = {"analyze", demo, "--prompts", prompts, "--max-tokens", "12"};
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+}
+
+std::string contents(const std::string& file) {
+    std::stringstream text;
+    text << std::ifstream(file).rdbuf();
+    return text.str();
+}
+
+TEST(Analyze, JsonCountsWhatWasRun) {
+    const TemporaryFolder folder;
+    const Outcome run = runCli(analyze(promptFile(folder), {"--json"}));
+    ASSERT_EQ(run.exitCode, 0) << run.err;
+    EXPECT_THAT(run.err, HasSubstr("4 of 4 prompts"));
+    const Json json = Json::parse(run.out);
+    EXPECT_EQ(json.at("prompts").at("answered"), 4);
+    EXPECT_EQ(json.at("prompts").at("cancelled"), false);
+    ASSERT_EQ(json.at("domains").size(), 2);
+    EXPECT_EQ(json.at("domains").at(0).at("domain"), "arithmetic");
+    EXPECT_EQ(json.at("domains").at(1).at("prompts"), 2);
+    ASSERT_EQ(json.at("layers").size(), 6);
+    const std::int64_t n = json.at("domains").at(0).at("n").get<std::int64_t>() +
+                           json.at("domains").at(1).at("n").get<std::int64_t>();
+    for (const Json& layer : json.at("layers")) {
+        EXPECT_TRUE(layer.at("replication").contains("n"));
+        // Shares of k choices in 32 experts: every token of a domain has four.
+        for (const Json& domain : layer.at("domains")) {
+            double sum = 0;
+            for (const Json& affinity : domain.at("affinity")) sum += affinity.get<double>();
+            EXPECT_NEAR(sum, 4.0, 1e-9);
+        }
+        if (layer.at("mtp") == true) continue;
+        EXPECT_EQ(layer.at("balance").at("n"), n);
+        EXPECT_EQ(layer.at("bias").at("n"), n);
+        EXPECT_GT(layer.at("balance").at("max_vio").at("null_mean"), 0.0);
+    }
+    EXPECT_EQ(json.at("layers").at(5).at("mtp"), true);
+    EXPECT_EQ(json.at("chance"), 0.125);
+}
+
+TEST(Analyze, TablesFilesAndSessions) {
+    const TemporaryFolder folder;
+    const std::string file = folder / "sessions.db";
+    const std::string out = folder / "figures";
+    const Outcome run =
+        runCli(analyze(promptFile(folder), {"--session", file, "--out", out, "--quiet"}));
+    ASSERT_EQ(run.exitCode, 0) << run.err;
+    EXPECT_EQ(run.err, "");
+    for (const char* title :
+         {"Domains", "Load balance by layer", "What the correction bias decides", "Replication",
+          "Specialists: at least 2x"}) {
+        EXPECT_THAT(run.out, HasSubstr(title));
+    }
+    EXPECT_THAT(run.out, HasSubstr("6 (MTP)"));
+    EXPECT_THAT(contents(out + "/layers.csv"), StartsWith("layer,mtp,n,"));
+    EXPECT_THAT(contents(out + "/balance.csv"), HasSubstr("\r\n1,0,max_vio,"));
+    EXPECT_THAT(contents(out + "/affinities.csv"), HasSubstr("\r\n1,0,\"arithmetic\",0,"));
+    EXPECT_THAT(contents(out + "/specialists.csv"), StartsWith("layer,expert,domain,"));
+    EXPECT_THAT(contents(out + "/vocabulary.csv"), StartsWith("layer,expert,kind,token_id,"));
+
+    const SessionStore store(file);
+    const auto sessions = store.list();
+    ASSERT_EQ(sessions.size(), 4u);
+    int arithmetic = 0;
+    for (const auto& entry : sessions) {
+        const StoredSession session = store.load(entry.id);
+        ASSERT_EQ(session.turns.size(), 2u);
+        EXPECT_LE(session.turns[1].tokens.size(), 12u);
+        arithmetic += entry.title.starts_with("[arithmetic] ") ? 1 : 0;
+    }
+    EXPECT_EQ(arithmetic, 2);
+}
+
+TEST(Analyze, SameFiguresForAnyNumberOfThreads) {
+    const TemporaryFolder folder;
+    const std::string prompts = promptFile(folder);
+    const auto layers = [&](const char* threads) {
+        return Json::parse(runCli(analyze(prompts, {"--json", "--threads", threads})).out)
+            .at("layers");
+    };
+    EXPECT_EQ(layers("1"), layers("3"));
+}
+
+TEST(Analyze, BadInputIsNamed) {
+    const TemporaryFolder folder;
+    const std::string bad = folder / "bad.jsonl";
+    std::ofstream(bad) << "{\"prompt\": \"a\", \"domain\": \"x\"}\n{\"prompt\": \"b\"}\n";
+    expectComplaint({"analyze", demo, "--prompts", bad}, 1, "bad.jsonl: line 2: domain");
+    expectComplaint({"analyze", demo, "--prompts", folder / "none.jsonl"}, 1, "none.jsonl");
+    expectComplaint({"analyze", demo}, 2, "--prompts");
+    expectComplaint({"analyze", folder / "nothing", "--prompts", promptFile(folder)}, 1, "nothing");
+}
+
+TEST(Analyze, AModelWithoutTokenizer) {
+    const TemporaryFolder folder;
+    expectComplaint({"analyze", golden("ckpt/v2-lite"), "--prompts", promptFile(folder)}, 1,
+                    "tokenizer");
+}
+
+}  // namespace
+}  // namespace gatescope::cli
