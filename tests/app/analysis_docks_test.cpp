@@ -18,6 +18,7 @@
 #include "tests/app/window_harness.h"
 #include "views/balance_view.h"
 #include "views/bias_view.h"
+#include "views/dock_view.h"
 #include "views/experts_view.h"
 #include "views/interventions_view.h"
 #include "views/routing_view.h"
@@ -56,6 +57,20 @@ class AnalysisDocksTest : public QObject, WindowHarness {
         QTRY_VERIFY2_WITH_TIMEOUT(views.experts->headline().contains("chosen"),
                                   qPrintable(views.experts->headline()), kPatience);
         QVERIFY(!views.tokens->tableText().isEmpty());
+    }
+
+    void everyDockIsReachedByKey() {
+        open();
+        ask("What is 347 + 285?");
+        for (const auto& [name, action] : m_window->actions()->goToDocks) {
+            QVERIFY2(!action->shortcut().isEmpty(), qPrintable(name));
+            QTest::keySequence(m_window.get(), action->shortcut());
+            QDockWidget* dock = m_window->docks()->dock(name);
+            QVERIFY2(dock->isVisible(), qPrintable(name));
+            QWidget* focus = QApplication::focusWidget();
+            QVERIFY2(focus != nullptr && dock->isAncestorOf(focus), qPrintable(name));
+            QVERIFY2(static_cast<DockView*>(dock->widget())->isSeen(), qPrintable(name));
+        }
     }
 
     void hiddenDocksComputeNothing() {

@@ -125,7 +125,7 @@ void SpecialistsViewTest::listNamesSpecialistsAndSelects() {
     QCOMPARE(list()->item(0, 1)->text(), QStringLiteral("3"));
     QCOMPARE(list()->item(0, 2)->text(), QStringLiteral("5"));
     QCOMPARE(list()->item(1, 0)->text(), QStringLiteral("code"));
-    QVERIFY(labels().contains(QStringLiteral("1 of 2 specialists in both halves")));
+    QVERIFY(labels().contains(QStringLiteral("1 of 2 specialists replicated")));
     // What is not found in both halves recedes.
     QVERIFY(!list()->item(0, 0)->data(Qt::ForegroundRole).isValid());
     QVERIFY(list()->item(1, 0)->data(Qt::ForegroundRole).isValid());
