@@ -102,9 +102,7 @@ void DockFeeder::refreshWants() {
     wants.bias = m_views.bias->isSeen();
     const auto layer = m_selection->layer();
     if (m_views.experts->isSeen() && layer) {
-        RoutingLoad rows;
-        rows.shape = m_store->shape();
-        wants.layerRow = rows.rowOfLayer(*layer);
+        wants.layerRow = rowOf(*layer);
     }
     m_engine->want(wants);
 }
@@ -254,10 +252,8 @@ void DockFeeder::refreshExperts() {
         m_views.experts->setValue(nullptr);
         return;
     }
-    RoutingLoad rows;
-    rows.shape = shape;
     const auto layer = m_selection->layer();
-    const int row = layer ? rows.rowOfLayer(*layer) : -1;
+    const int row = layer ? rowOf(*layer) : -1;
     auto value = std::make_shared<ExpertsValue>();
     value->shape = shape;
     if (row >= 0) {
@@ -309,19 +305,23 @@ void DockFeeder::describeTokens(ExpertsValue& value) const {
     }
 }
 
+int DockFeeder::rowOf(int layer) const {
+    RoutingLoad rows;
+    rows.shape = m_store->shape();
+    return rows.rowOfLayer(layer);
+}
+
 std::vector<float> DockFeeder::biasOf(int layer) const {
     const ModelFacts* model = m_chat->model();
     if (model == nullptr || m_chat->state() == ChatState::Closed) {
         return {};  // a stored session of another model: its bias is not at hand
     }
-    for (std::size_t row = 0; row < model->bias.size(); ++row) {
-        const bool mtp = row >= model->shape.layers.size();
-        if (layer == (mtp ? model->shape.mtpLayer : model->shape.layers[row])) {
-            const auto& changed = m_chat->interventions();
-            return changed ? biasUnder(*changed, model->shape, model->bias)[row] : model->bias[row];
-        }
+    const auto row = static_cast<std::size_t>(rowOf(layer));  // -1 is beyond the end
+    if (row >= model->bias.size()) {
+        return {};
     }
-    return {};
+    const auto& changed = m_chat->interventions();
+    return changed ? biasUnder(*changed, model->shape, model->bias)[row] : model->bias[row];
 }
 
 void DockFeeder::refreshMarks() {

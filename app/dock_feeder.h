@@ -54,6 +54,7 @@ class DockFeeder final : public QObject {
     void describeTokens(ExpertsValue& value) const;
     std::vector<const RoutedToken*> tokensOfRow(int row) const;
     void refreshWants();
+    int rowOf(int layer) const;  ///< of RoutingLoad; -1: not an MoE layer
     std::vector<float> biasOf(int layer) const;
     /// The model's shape with the k this token was routed with (interventions may change it).
     RoutingShape shapeOf(const RoutedToken& token) const;

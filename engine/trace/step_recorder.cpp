@@ -24,16 +24,6 @@ StepRecorder::StepRecorder(RoutingShape shape, Rule rule, IsSpecial isSpecial, b
       m_keepScores(keepScores),
       m_ids(static_cast<std::size_t>(m_shape.topK) + 1) {}
 
-StepRecorder::StepRecorder(RoutingShape shape, const RouteParams& params, Bias bias,
-                           IsSpecial isSpecial, bool keepScores)
-    : StepRecorder(
-          std::move(shape),
-          [params, bias = std::move(bias)](int layer) -> ChoiceRule {
-              const auto& values = bias(layer);
-              return {params, values.empty() ? nullptr : &values, nullptr};
-          },
-          std::move(isSpecial), keepScores) {}
-
 StepRecorder::Layer& StepRecorder::layer(int index) {
     const auto found = m_layers.find(index);
     return found != m_layers.end() ? found->second

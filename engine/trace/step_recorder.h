@@ -26,11 +26,6 @@ class StepRecorder final : public ForwardObserver {
     /// that choose fewer leave kNoExpert behind their choices.
     StepRecorder(RoutingShape shape, Rule rule, IsSpecial isSpecial, bool keepScores);
 
-    using Bias = std::function<const std::vector<float>&(int layer)>;
-    /// All layers choose alike, each with its correction bias [E], empty without one.
-    StepRecorder(RoutingShape shape, const RouteParams& params, Bias bias, IsSpecial isSpecial,
-                 bool keepScores);
-
     void beginStep(std::int64_t step);
     /// The next pass runs these tokens through the main model / the MTP layer.
     void beginMain(std::int64_t first, std::span<const std::int32_t> tokens, Phase phase);
