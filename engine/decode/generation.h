@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -25,7 +26,24 @@ struct SamplingParams {
     std::uint64_t seed = 0;
 };
 
-enum class Speculate : std::uint8_t { Off, Mtp };
+/// Who drafts. Auto chooses source and depth for every step from what it measured.
+enum class Speculate : std::uint8_t { Off, Mtp, Lookup, Auto };
+/// "off", "mtp", "lookup", "auto".
+std::string_view name(Speculate speculate);
+std::optional<Speculate> speculateFromName(std::string_view name);
+
+/// Which state the MTP module continues from when it drafts further than one token.
+enum class MtpRecycle : std::uint8_t {
+    Normed,  ///< its own output after shared_head.norm, what the main model's final norm makes too
+    Raw,     ///< its own output before that norm
+    Main,    ///< the main model's last state again
+};
+/// "normed", "raw", "main".
+std::string_view name(MtpRecycle recycle);
+std::optional<MtpRecycle> mtpRecycleFromName(std::string_view name);
+
+/// The most drafts a step can be asked for.
+inline constexpr int kMaxDrafts = 8;
 
 struct GenerationParams {
     SamplingParams sampling;
@@ -33,6 +51,13 @@ struct GenerationParams {
     std::vector<std::int32_t> stopTokens;
     std::vector<std::string> stopStrings;
     Speculate speculate = Speculate::Off;
+    /// Drafts per step, at most kMaxDrafts; for Auto the most it may choose. 0: 1 by MTP, 4 by
+    /// lookup, up to 4 by Auto.
+    int drafts = 0;
+    MtpRecycle mtpRecycle = MtpRecycle::Normed;
+    /// With Mtp or Lookup: every that many verify steps one step drafts nothing, so that there is a
+    /// measured time to compare with. 0: never.
+    int plainEvery = 0;
     bool record = true;       ///< routing, margins, bias-decided bits
     bool keepScores = false;  ///< affinities of all experts too (for "why this expert")
     int vocabLimit = 0;       ///< ids from here on are never chosen (embedding padding); 0: none
@@ -46,10 +71,14 @@ enum class Finish : std::uint8_t { Stop, StopString, Length, Context, Cancelled 
 std::string_view name(Finish finish);
 
 struct SpeculationStats {
-    std::int64_t steps = 0;  ///< verify steps
+    std::int64_t steps = 0;       ///< verify steps
+    std::int64_t plainSteps = 0;  ///< decode steps without drafts
     std::int64_t drafted = 0;
     std::int64_t accepted = 0;
     std::int64_t mainForwards = 0;  ///< prefill counts as one
+    /// [d, a] verify steps that made d drafts and accepted a of them, as a matrix of
+    /// kMaxDrafts + 1 squared.
+    std::array<std::array<std::int64_t, kMaxDrafts + 1>, kMaxDrafts + 1> outcomes{};
 };
 
 struct GenerationTiming {

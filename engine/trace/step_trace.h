@@ -11,10 +11,12 @@ namespace gatescope {
 
 /// Which work a routed position belongs to. The four are counted apart everywhere.
 enum class Phase : std::uint8_t {
-    Prefill,   ///< prompt position through the main model
-    Decode,    ///< generated position through the main model (accepted drafts too)
-    Draft,     ///< position through the MTP layer
-    Rejected,  ///< verified position whose draft was rejected: cost, but not output
+    Prefill,  ///< prompt position through the main model
+    Decode,   ///< generated position through the main model (accepted drafts too)
+    Draft,    ///< position through the MTP layer
+    /// Cost, but not output: a verified position whose draft was rejected, or a pair of the MTP
+    /// layer that stands on a draft (the real pair is computed when the token is known).
+    Rejected,
 };
 inline constexpr int kPhaseCount = 4;
 
@@ -74,20 +76,44 @@ struct CacheUse {
     std::string dtype = "F32";
 };
 
-/// One draft and its fate.
-struct DraftOutcome {
-    std::int32_t draftId = 0;
-    bool accepted = false;
-    float draftProbability = 0;   ///< q(draft), from the MTP module
-    float targetProbability = 0;  ///< p(draft), from the main model, after the same processing
-    int distinctExperts = 0;      ///< experts read in this verify step, summed over MoE layers
+/// Where drafts come from.
+enum class DraftSource : std::uint8_t {
+    Mtp,     ///< the model's multi-token-prediction module, chained
+    Lookup,  ///< what followed the longest earlier occurrence of the text's last tokens
+};
+
+/// One drafted token. Both probabilities are after penalty, temperature and filters, so that
+/// accepting is a question of the two distributions that were really sampled from.
+struct DraftedToken {
+    std::int32_t id = 0;
+    float draftProbability = 0;  ///< q(id); 1 for a lookup, which proposes one token only
+    /// p(id) by the main model; NaN behind a rejected draft, where nobody looked.
+    float targetProbability = 0;
+};
+
+/// What one step drafted and verified: d drafts, the first a of them accepted, then one token of
+/// the main model's own (the bonus token, or the one that replaces the rejected draft). Drafts
+/// behind the end of the answer are left out: nothing judged them.
+struct SpeculativeStep {
+    DraftSource source = DraftSource::Mtp;
+    std::vector<DraftedToken> drafts;  ///< d of them
+    int accepted = 0;                  ///< a
+    int matchLength = 0;               ///< tokens of the n-gram a lookup found; 0 for the others
+    /// [main MoE layers] different experts the step's positions read; empty without a recorder.
+    std::vector<std::uint16_t> distinctExperts;
+    /// [main MoE layers] those of them that only rejected positions read.
+    std::vector<std::uint16_t> wastedExperts;
+
+    int drafted() const { return static_cast<int>(drafts.size()); }
 };
 
 struct StepTiming {
     std::int64_t forwardNs = 0;  ///< main model
-    std::int64_t draftNs = 0;    ///< MTP module
+    std::int64_t draftNs = 0;    ///< making drafts, and the pairs the MTP cache lacked
     std::int64_t sampleNs = 0;
     std::int64_t recorderNs = 0;  ///< what recording itself cost
+
+    std::int64_t totalNs() const { return forwardNs + draftNs + sampleNs + recorderNs; }
 };
 
 /// Everything one engine step recorded. Immutable once handed on.
@@ -95,7 +121,7 @@ struct StepTrace {
     std::int64_t step = 0;            ///< from 0 within a run
     std::vector<RoutedToken> tokens;  ///< through the main layers, by position
     std::vector<RoutedToken> mtp;  ///< through the MTP layer: pair (state at position, next token)
-    std::optional<DraftOutcome> draft;
+    std::optional<SpeculativeStep> speculation;  ///< nothing in a plain step
     StepTiming timing;
     CacheUse cache;
 };
@@ -114,8 +140,13 @@ struct TokenEvent {
     };
     std::vector<Alternative>
         alternatives;  ///< most probable first, the chosen one may be among them
-    enum class Draft : std::uint8_t { None, Accepted, Rejected };
-    Draft draft = Draft::None;  ///< Rejected: this token replaced a rejected draft
+    enum class Draft : std::uint8_t {
+        None,
+        Accepted,  ///< this token was drafted
+        Rejected,  ///< this token replaced a rejected draft
+        Bonus,     ///< the verify step's own token behind accepted drafts
+    };
+    Draft draft = Draft::None;
     std::int32_t rejectedDraftId = -1;
     std::int64_t step = 0;  ///< the step whose logits gave this token
 };
