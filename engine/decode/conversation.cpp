@@ -93,8 +93,8 @@ GenerationResult Conversation::answer(const Prepared& prepared, GenerationParams
     const auto ends = m_raw ? m_model.config().eosTokenIds : answerEnds(m_model);
     params.stopTokens.insert(params.stopTokens.end(), ends.begin(), ends.end());
     if (params.vocabLimit == 0) params.vocabLimit = static_cast<int>(tokenizer.vocabSize());
-    auto result =
-        generate(m_model.decoder(), &tokenizer, prepared.ids, params, sink, std::move(stop));
+    auto result = generate(m_model.decoder(), &tokenizer, prepared.ids, params, sink,
+                           std::move(stop), &m_speculation);
     m_messages.push_back({Role::Assistant, result.text});
     return result;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/decode/generation.h"
+#include "engine/decode/speculation_memory.h"
 #include "engine/model/loaded_model.h"
 #include "engine/text/chat_format.h"
 
@@ -45,6 +46,7 @@ class Conversation {
 
     LoadedModel& m_model;
     std::vector<ChatMessage> m_messages;
+    SpeculationMemory m_speculation;
     int m_dropped = 0;  ///< messages at the front that no longer go into the prompt
     bool m_raw;
 };

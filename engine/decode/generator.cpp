@@ -2,12 +2,15 @@
 #include "engine/decode/generator.h"
 
 #include <algorithm>
-#include <array>
 #include <chrono>
+#include <limits>
 #include <optional>
 #include <vector>
 
+#include "engine/decode/mtp_drafter.h"
+#include "engine/decode/ngram_lookup.h"
 #include "engine/decode/sampler.h"
+#include "engine/decode/speculation_policy.h"
 #include "engine/decode/token_stream.h"
 #include "engine/error.h"
 #include "engine/model/decoder.h"
@@ -32,9 +35,11 @@ double seconds(Clock::duration duration) {
 class Run {
   public:
     Run(Decoder& decoder, const Tokenizer* tokenizer, std::span<const std::int32_t> prompt,
-        const GenerationParams& params, GenerationSink& sink, std::stop_token stop)
+        const GenerationParams& params, GenerationSink& sink, std::stop_token stop,
+        SpeculationMemory& memory)
         : m_decoder(decoder),
-          m_mtp(params.speculate == Speculate::Mtp ? decoder.mtp() : nullptr),
+          m_memory(memory),
+          m_policy(params, memory),
           m_tokenizer(tokenizer),
           m_prompt(prompt),
           m_params(params),
@@ -58,14 +63,12 @@ class Run {
         }
         const auto prefillEnd = m_decodeStart.value_or(Clock::now());
         m_result.timing.prefillSeconds = seconds(prefillEnd - start);
-        m_result.timing.decodeSeconds = seconds(Clock::now() - prefillEnd);
+        m_result.timing.decodeSeconds = seconds(m_decodeEnd.value_or(Clock::now()) - prefillEnd);
         finish();
         return std::move(m_result);
     }
 
   private:
-    static constexpr TopRequest kBest{.k = 1};
-
     void makeRecorder() {
         m_recorder.emplace(
             m_decoder.runShape(), [this](int layer) { return m_decoder.runRouting().rule(layer); },
@@ -82,6 +85,9 @@ class Run {
                                     m_prompt.size(), m_decoder.maxContext()));
         if (m_params.speculate == Speculate::Mtp && !m_decoder.mtp())
             throw Error("the model has no MTP module to draft with");
+        if (m_params.drafts < 0 || m_params.drafts > kMaxDrafts)
+            throw Error(fmt::format("{} drafts per step: 1 to {} can be verified", m_params.drafts,
+                                    kMaxDrafts));
     }
 
     ForwardOptions options(AttentionPath path, LogitsOf logits, const TopRequest& top) {
@@ -95,19 +101,16 @@ class Run {
         if (m_recorder) m_recorder->beginStep(m_step);
     }
 
-    void endStep(std::optional<DraftOutcome> draft = {}) {
+    void endStep(std::optional<SpeculativeStep> speculation = {}) {
         StepTrace trace;
         if (m_recorder) {
-            if (draft) {
-                draft->distinctExperts = m_recorder->distinctExperts();
-                if (!draft->accepted) m_recorder->trace().tokens.back().phase = Phase::Rejected;
-            }
+            if (speculation) m_recorder->countExperts(*speculation);
             trace = m_recorder->take();
         }
         trace.step = m_step++;
         m_timing.recorderNs = trace.timing.recorderNs;
         trace.timing = m_timing;
-        trace.draft = draft;
+        trace.speculation = std::move(speculation);
         trace.cache = m_decoder.cacheUse();
         m_result.timing.recorderSeconds += static_cast<double>(m_timing.recorderNs) * 1e-9;
         m_sink.onStep(trace);
@@ -122,16 +125,22 @@ class Run {
         ++m_result.speculation.mainForwards;
     }
 
-    void forwardMtp(ConstMatrix states, std::span<const std::int32_t> nextTokens,
-                    AttentionPath path, LogitsOf logits) {
-        if (nextTokens.empty()) return;
-        if (m_recorder) m_recorder->beginMtp(m_mtp->length(), nextTokens);
-        const auto start = Clock::now();
-        m_mtp->forward(states, nextTokens, options(path, logits, kBest));
-        m_timing.draftNs += nsSince(start);
-    }
-
     // --- prefill ----------------------------------------------------------------------------
+
+    // The module serves this run if it is asked for; Auto leaves it alone where it was seen to
+    // lose, but for every eighth answer, and where the prompt would have to be computed again for
+    // its sake.
+    bool wantsMtp(std::int64_t common) {
+        const auto answer = m_memory.beginAnswer();
+        const auto* mtp = m_decoder.mtp();
+        if (!mtp || m_policy.maxDepth() == 0) return false;
+        if (m_params.speculate == Speculate::Mtp) return true;
+        if (m_params.speculate != Speculate::Auto) return false;
+        constexpr std::int64_t kRetry = 8;
+        constexpr std::int64_t kMostAgain = 2048;
+        return common - mtp->length() <= kMostAgain &&
+               (!m_memory.mtpLoses() || answer % kRetry == 0);
+    }
 
     // Keeps what the cache shares with the prompt and returns where to begin. At least the last
     // token is computed, for its logits; drafting also needs the state before the first missing
@@ -142,12 +151,14 @@ class Run {
             std::mismatch(cached.begin(), cached.end(), m_prompt.begin(), m_prompt.end()).first -
             cached.begin();
         const auto last = static_cast<std::int64_t>(m_prompt.size()) - 1;
-        if (!m_mtp) {
+        if (!wantsMtp(common)) {
             const auto start = std::min<std::int64_t>(common, last);
             m_decoder.truncate(start);
             return start;
         }
-        const auto start = std::min({std::max<std::int64_t>(0, common - 1), last, m_mtp->length()});
+        m_mtp.emplace(m_decoder, m_sampler, m_recorder ? &*m_recorder : nullptr);
+        const auto start =
+            std::min({std::max<std::int64_t>(0, common - 1), last, m_decoder.mtp()->length()});
         m_decoder.truncate(start, start);
         return start;
     }
@@ -156,7 +167,7 @@ class Run {
         const auto total = static_cast<std::int64_t>(m_prompt.size());
         const auto start = reuse();
         m_result.timing.reusedTokens = start;
-        for (const auto id : m_prompt) m_sampler.see(id);
+        for (const auto id : m_prompt) see(id);
         for (auto at = start; at < total; at += m_decoder.maxPass()) {
             const auto count = std::min(m_decoder.maxPass(), total - at);
             m_sink.onPrefill(at - start, total - start);
@@ -176,12 +187,25 @@ class Run {
         if (m_mtp) {
             // The last pair waits for the first generated token.
             const auto pairs = last ? count - 1 : count;
-            forwardMtp(
+            const auto start = Clock::now();
+            m_mtp->prefill(
                 m_decoder.states().slice(0, pairs),
                 m_prompt.subspan(static_cast<std::size_t>(at) + 1, static_cast<std::size_t>(pairs)),
-                AttentionPath::Expanded, LogitsOf::None);
+                options(AttentionPath::Expanded, LogitsOf::None, m_top));
+            if (last) m_mtp->keep(pairs, 1);
+            m_timing.draftNs += nsSince(start);
         }
         if (!last) endStep();
+    }
+
+    // A token of the text: the penalty and the lookup know it.
+    void see(std::int32_t id) {
+        m_sampler.see(id);
+        if (looksUp()) m_lookup.push(id);
+    }
+
+    bool looksUp() const {
+        return m_params.speculate == Speculate::Lookup || m_params.speculate == Speculate::Auto;
     }
 
     // --- decode -----------------------------------------------------------------------------
@@ -191,77 +215,150 @@ class Run {
             m_result.finish = Finish::Length;
             return endStep();
         }
-        bool more = emit(0, {});
+        bool more = emit(0, nullptr);
         endStep();
-        m_pairRow = static_cast<std::int64_t>(m_decoder.states().rows) - 1;
         while (more) {
             if (m_decoder.length() >= m_decoder.maxContext()) {
                 m_result.finish = Finish::Context;
-                return;
+                break;
             }
-            const bool room = m_decoder.length() + 2 <= m_decoder.maxContext();
-            more = m_mtp && room ? speculativeStep() : plainStep();
+            more = step();
         }
+        completePairs();
     }
 
-    bool plainStep() {
+    // Plan, draft, verify, judge.
+    bool step() {
         beginStep();
-        const std::array tokens{m_result.ids.back()};
-        if (m_mtp) draft();
-        forwardMain(tokens, AttentionPath::Absorbed, LogitsOf::Last, Phase::Decode);
-        m_pairRow = 0;
-        const bool more = emit(0, {});
-        endStep();
-        return more;
-    }
-
-    // Completes the MTP cache with the pairs that the last pass and the tokens chosen from it make,
-    // and drafts the token after next: the most probable one, by the MTP module's probability.
-    TopRow draft() {
-        const auto known = m_decoder.length();
-        const auto pairs = known - m_mtp->length();
-        const auto all = static_cast<std::int64_t>(m_result.ids.size());
-        // Token t + 1 of pair t: the last `pairs` chosen tokens.
-        const auto next =
-            std::span(m_result.ids)
-                .subspan(static_cast<std::size_t>(all - pairs), static_cast<std::size_t>(pairs));
-        forwardMtp(m_decoder.states().slice(m_pairRow, pairs), next, AttentionPath::Absorbed,
-                   LogitsOf::Last);
-        return m_mtp->top(0);
-    }
-
-    bool speculativeStep() {
-        beginStep();
-        DraftOutcome outcome;
-        const TopRow drafted = draft();
-        outcome.draftId = drafted.ids[0];
-        outcome.draftProbability = drafted.probability(0);
-        const std::array tokens{m_result.ids.back(), outcome.draftId};
+        const auto waiting = m_mtp ? m_mtp->waiting() : 0;
+        auto drafted = makeDrafts();
+        std::vector<std::int32_t> tokens{m_result.ids.back()};
+        if (drafted)
+            for (const auto& draft : drafted->drafts) tokens.push_back(draft.id);
         const auto before = m_decoder.length();
         forwardMain(tokens, AttentionPath::Absorbed, LogitsOf::All, Phase::Decode);
-        m_pairRow = 0;
-        ++m_result.speculation.steps;
-        ++m_result.speculation.drafted;
-
-        // The draft is an arg-max, so keeping it exactly when the sampled token equals it is
-        // speculative sampling (Leviathan et al. 2023) with q = 1 at the draft, and needs no second
-        // random number: the text is the one without drafts.
-        bool more = emit(0, &outcome);
-        if (outcome.accepted) {
-            ++m_result.speculation.accepted;
-            if (more) more = emit(1, {});
-        } else {
-            m_decoder.truncate(before + 1);
-        }
-        endStep(outcome);
+        const bool more = judge(drafted ? &*drafted : nullptr);
+        const auto kept = 1 + std::int64_t{drafted ? drafted->accepted : 0};
+        dropRejected(before, kept, static_cast<std::int64_t>(tokens.size()));
+        m_policy.learn(drafted, static_cast<int>(tokens.size()), waiting, m_timing);
+        endStep(std::move(drafted));
         return more;
+    }
+
+    // Drafts behind the end of the answer would be for nothing, but for the one a step may make.
+    int draftRoom() const {
+        const auto context = m_decoder.maxContext() - m_decoder.length() - 1;
+        const auto answer = m_params.maxNewTokens - static_cast<int>(m_result.ids.size()) - 1;
+        const int least = m_params.speculate == Speculate::Auto ? 0 : 1;
+        return static_cast<int>(std::min<std::int64_t>(context, std::max(least, answer)));
+    }
+
+    std::optional<SpeculativeStep> makeDrafts() {
+        const auto start = Clock::now();
+        const auto match = looksUp() ? m_lookup.longest() : NgramLookup::Match{};
+        SpeculationPolicy::Possible possible;
+        possible.depth = draftRoom();
+        possible.mtp = m_mtp.has_value();
+        possible.matchLength = match.length;
+        possible.waitingPairs = m_mtp ? m_mtp->waiting() : 0;
+        const auto plan = m_policy.plan(possible);
+        std::optional<SpeculativeStep> made;
+        if (plan.plain()) {
+            if (m_mtp && m_mtp->full()) completeWaiting();
+        } else {
+            made.emplace();
+            made->source = plan.source;
+            if (plan.source == DraftSource::Lookup) {
+                made->matchLength = match.length;
+                for (const auto id : m_lookup.continuation(match, plan.depth))
+                    made->drafts.push_back({id, 1, std::numeric_limits<float>::quiet_NaN()});
+            } else {
+                made->drafts = draftByMtp(plan.depth);
+            }
+        }
+        m_timing.draftNs += nsSince(start);
+        return made;
+    }
+
+    std::vector<DraftedToken> draftByMtp(int depth) {
+        MtpDrafter::Request request;
+        request.depth = depth;
+        request.last = m_result.ids.back();
+        request.recycle = m_params.mtpRecycle;
+        request.goOn = [this](std::span<const DraftedToken> drafts) {
+            return m_policy.goOn(drafts);
+        };
+        return m_mtp->draft(request, options(AttentionPath::Absorbed, LogitsOf::Last, m_top));
+    }
+
+    void completeWaiting() {
+        m_mtp->complete(m_result.ids.back(),
+                        options(AttentionPath::Absorbed, LogitsOf::None, m_top));
+    }
+
+    // Pairs that nobody needed yet: without them the next answer would compute the main model's
+    // part of this one again. A step of its own, with no token.
+    void completePairs() {
+        if (!m_mtp || m_mtp->waiting() <= kMaxDrafts + 1 || m_result.finish == Finish::Cancelled)
+            return;
+        m_decodeEnd = Clock::now();
+        beginStep();
+        completeWaiting();
+        m_timing.draftNs += nsSince(*m_decodeEnd);
+        endStep();
+    }
+
+    // Emits the tokens a pass decides, from its first row on: accepted drafts, then the token that
+    // replaces a rejected one or the bonus token. Cut off where the answer ends.
+    bool judge(SpeculativeStep* drafted) {
+        const auto count = static_cast<std::size_t>(drafted ? drafted->drafted() : 0);
+        bool more = true;
+        bool accepted = true;
+        for (std::size_t i = 0; i <= count && more && accepted; ++i) {
+            if (i == count) {
+                more = emit(static_cast<std::int64_t>(i), nullptr, count > 0);
+                break;
+            }
+            more = emit(static_cast<std::int64_t>(i), &drafted->drafts[i]);
+            accepted = m_result.ids.back() == drafted->drafts[i].id;
+            if (accepted) ++drafted->accepted;
+            if (!more && accepted) drafted->drafts.resize(i + 1);
+        }
+        countStep(drafted);
+        return more;
+    }
+
+    void countStep(const SpeculativeStep* drafted) {
+        auto& stats = m_result.speculation;
+        if (!drafted) {
+            ++stats.plainSteps;
+            return;
+        }
+        ++stats.steps;
+        stats.drafted += drafted->drafted();
+        stats.accepted += drafted->accepted;
+        ++stats.outcomes[static_cast<std::size_t>(drafted->drafted())]
+                        [static_cast<std::size_t>(drafted->accepted)];
+    }
+
+    // Of `count` positions the first `kept` stay.
+    void dropRejected(std::int64_t before, std::int64_t kept, std::int64_t count) {
+        if (m_mtp) {
+            const auto start = Clock::now();
+            m_mtp->keep(0, kept);
+            m_timing.draftNs += nsSince(start);
+        }
+        if (kept == count) return;
+        m_decoder.truncateMain(before + kept);
+        if (m_recorder) m_recorder->reject(static_cast<std::size_t>(kept));
     }
 
     // Chooses a token from a row of the last pass's logits, tells the sink, and says whether
-    // generation goes on.
-    bool emit(std::int64_t row, DraftOutcome* draft) {
+    // generation goes on. A draft is kept exactly when the main model's own draw is that token:
+    // see Sampler.
+    bool emit(std::int64_t row, DraftedToken* draft, bool bonus = false) {
         const auto start = Clock::now();
-        const auto drafted = draft ? draft->draftId : -1;
+        const auto drafted = draft ? draft->id : -1;
         auto choice = m_top.k > 0 ? m_sampler.choose(m_decoder.top(row), drafted)
                                   : m_sampler.choose(m_decoder.logits(row), drafted);
         TokenEvent event;
@@ -272,13 +369,14 @@ class Run {
         event.rawProbability = choice.rawProbability;
         event.alternatives = std::move(choice.alternatives);
         event.step = m_step;
+        if (bonus) event.draft = TokenEvent::Draft::Bonus;
         if (draft) {
             draft->targetProbability = choice.probabilityOfInterest;
-            draft->accepted = choice.id == draft->draftId;
-            event.draft =
-                draft->accepted ? TokenEvent::Draft::Accepted : TokenEvent::Draft::Rejected;
-            if (!draft->accepted) event.rejectedDraftId = draft->draftId;
+            const bool accepted = choice.id == draft->id;
+            event.draft = accepted ? TokenEvent::Draft::Accepted : TokenEvent::Draft::Rejected;
+            if (!accepted) event.rejectedDraftId = draft->id;
         }
+        if (looksUp()) m_lookup.push(choice.id);
         m_result.ids.push_back(choice.id);
         auto shown = m_stream.push(choice.id);
         const bool more = goesOn(choice.id);
@@ -310,7 +408,8 @@ class Run {
     }
 
     Decoder& m_decoder;
-    MtpModule* m_mtp;
+    SpeculationMemory& m_memory;
+    SpeculationPolicy m_policy;
     const Tokenizer* m_tokenizer;
     std::span<const std::int32_t> m_prompt;
     const GenerationParams& m_params;
@@ -320,20 +419,24 @@ class Run {
     TopRequest m_top;  ///< the logits the sampler looks at
     TokenStream m_stream;
     std::optional<StepRecorder> m_recorder;
+    std::optional<MtpDrafter> m_mtp;  ///< where the module serves this run
+    NgramLookup m_lookup;
     GenerationResult m_result;
     StepTiming m_timing;
     std::optional<Clock::time_point> m_decodeStart;  ///< prefill is over
+    std::optional<Clock::time_point> m_decodeEnd;
     std::int64_t m_step = 0;
-    std::int64_t m_pairRow = 0;  ///< row of Decoder::states() the next MTP pair begins with
 };
 
 }  // namespace
 
 GenerationResult generate(Decoder& decoder, const Tokenizer* tokenizer,
                           std::span<const std::int32_t> prompt, const GenerationParams& params,
-                          GenerationSink& sink, std::stop_token stop) {
+                          GenerationSink& sink, std::stop_token stop, SpeculationMemory* memory) {
     decoder.setInterventions(params.interventions ? *params.interventions : Interventions{});
-    return Run(decoder, tokenizer, prompt, params, sink, std::move(stop)).run();
+    SpeculationMemory fresh;
+    return Run(decoder, tokenizer, prompt, params, sink, std::move(stop), memory ? *memory : fresh)
+        .run();
 }
 
 }  // namespace gatescope

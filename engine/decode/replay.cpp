@@ -147,7 +147,7 @@ class Replay {
     void pairs(std::int64_t first, std::int64_t last, std::int64_t passFirst, bool wanted) {
         const auto next = m_request.ids.subspan(static_cast<std::size_t>(first) + 1,
                                                 static_cast<std::size_t>(last - first));
-        if (wanted) m_recorder.beginMtp(first, next);
+        if (wanted) m_recorder.beginMtp(first, next, Phase::Draft);
         m_mtp->forward(m_decoder.states().slice(first - passFirst, last - first), next,
                        options(pairPathOf(first), wanted));
     }

@@ -3,18 +3,24 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace gatescope {
 
 namespace {
 
-// SplitMix64 (Steele, Lea & Flood 2014) as a function of seed and draw: no state to carry, so a
-// draw depends on nothing but its number.
-std::uint64_t splitMix(std::uint64_t seed, std::uint64_t draw) {
-    std::uint64_t z = seed + (draw + 1) * 0x9E3779B97F4A7C15u;
+// SplitMix64 (Steele, Lea & Flood 2014) as a function of seed and index: no state to carry, so a
+// number depends on nothing but where it stands.
+std::uint64_t splitMix(std::uint64_t seed, std::uint64_t index) {
+    std::uint64_t z = seed + (index + 1) * 0x9E3779B97F4A7C15u;
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     return z ^ (z >> 31);
+}
+
+// In (0, 1), never an end.
+double uniform(std::uint64_t bits) {
+    return (static_cast<double>(bits >> 11) + 0.5) * 0x1p-53;
 }
 
 double sumOfExp(std::span<const float> logits, float largest) {
@@ -35,24 +41,22 @@ Sampler::Sampler(const SamplingParams& params, int vocabLimit, int alternatives)
       m_vocabLimit(static_cast<std::size_t>(std::max(0, vocabLimit))),
       m_alternatives(alternatives) {}
 
-double Sampler::nextUniform() {
-    return static_cast<double>(splitMix(m_params.seed, m_draws++) >> 11) * 0x1p-53;
-}
-
 // The repetition penalty (Keskar et al. 2019, CTRL) divides positive and multiplies negative
 // logits.
-std::vector<Sampler::Candidate> Sampler::candidates(std::span<const float> logits) const {
+std::vector<Sampler::Candidate> Sampler::candidates(std::span<const float> logits,
+                                                    std::span<const std::int32_t> drafted) const {
     const auto count = m_vocabLimit ? std::min(m_vocabLimit, logits.size()) : logits.size();
     std::vector<Candidate> all(count);
     for (std::size_t i = 0; i < count; ++i) all[i] = {logits[i], static_cast<std::int32_t>(i)};
-    if (m_params.repetitionPenalty != 1) {
-        for (const auto id : m_seen) {
-            if (static_cast<std::size_t>(id) >= count) continue;
-            auto& value = all[static_cast<std::size_t>(id)].value;
-            value =
-                value > 0 ? value / m_params.repetitionPenalty : value * m_params.repetitionPenalty;
-        }
-    }
+    if (m_params.repetitionPenalty == 1) return all;
+    const auto penalise = [&](std::int32_t id) {
+        if (static_cast<std::size_t>(id) >= count) return;
+        auto& value = all[static_cast<std::size_t>(id)].value;
+        value = value > 0 ? value / m_params.repetitionPenalty : value * m_params.repetitionPenalty;
+    };
+    for (const auto id : m_seen) penalise(id);
+    for (auto it = drafted.begin(); it != drafted.end(); ++it)
+        if (!m_seen.contains(*it) && std::find(drafted.begin(), it, *it) == it) penalise(*it);
     return all;
 }
 
@@ -65,6 +69,12 @@ void Sampler::filter(std::vector<Candidate>& all) const {
     for (auto& c : all) {
         c.value = std::exp((c.value - largest) / m_params.temperature);
         sum += c.value;
+    }
+
+    const bool filtered = m_params.topK > 0 || m_params.topP < 1 || m_params.minP > 0;
+    if (!filtered) {
+        for (auto& c : all) c.value = static_cast<float>(c.value / sum);
+        return;
     }
 
     // Sorts only as far as the filters look: a vocabulary has 10^5 entries, a nucleus a few.
@@ -97,7 +107,26 @@ void Sampler::filter(std::vector<Candidate>& all) const {
     for (auto& c : all) c.value = static_cast<float>(c.value / mass);
 }
 
-void Sampler::pick(Choice& choice, std::vector<Candidate>& all, std::int32_t ofInterest) {
+const Sampler::Candidate& Sampler::race(const std::vector<Candidate>& all,
+                                        std::uint64_t draw) const {
+    const auto numbers = splitMix(m_params.seed, draw);
+    const Candidate* winner = &all.front();
+    double least = std::numeric_limits<double>::infinity();
+    for (const auto& c : all) {
+        const double u = uniform(splitMix(numbers, static_cast<std::uint64_t>(c.id)));
+        // -ln u >= 1 - u: most candidates of a large vocabulary need no logarithm.
+        if (1 - u >= least * c.value) continue;
+        const double time = -std::log(u) / c.value;
+        if (time < least) {
+            least = time;
+            winner = &c;
+        }
+    }
+    return *winner;
+}
+
+void Sampler::pick(Choice& choice, std::vector<Candidate>& all, std::int32_t ofInterest,
+                   std::uint64_t draw) const {
     if (m_params.temperature <= 0) {
         const auto best = std::max_element(
             all.begin(), all.end(),
@@ -108,27 +137,28 @@ void Sampler::pick(Choice& choice, std::vector<Candidate>& all, std::int32_t ofI
         return;
     }
     filter(all);
-    double left = nextUniform();
-    const Candidate* chosen = &all.back();
-    for (const auto& c : all) {
-        left -= c.value;
-        if (left < 0) {
-            chosen = &c;
-            break;
-        }
-    }
-    choice.id = chosen->id;
-    choice.probability = chosen->value;
+    const Candidate& chosen = race(all, draw);
+    choice.id = chosen.id;
+    choice.probability = chosen.value;
     for (const auto& c : all)
         if (c.id == ofInterest) choice.probabilityOfInterest = c.value;
 }
 
 Sampler::Choice Sampler::choose(std::span<const float> logits, std::int32_t ofInterest) {
-    auto all = candidates(logits);
+    auto all = candidates(logits, {});
     Choice choice;
-    pick(choice, all, ofInterest);
-    describe(choice, logits);
+    pick(choice, all, ofInterest, m_draws++);
+    describe(choice, logits, m_alternatives);
     see(choice.id);
+    return choice;
+}
+
+Sampler::Choice Sampler::draft(std::span<const float> logits,
+                               std::span<const std::int32_t> drafted) const {
+    auto all = candidates(logits, drafted);
+    Choice choice;
+    pick(choice, all, -1, m_draws + drafted.size());
+    describe(choice, logits, 0);
     return choice;
 }
 
@@ -143,27 +173,44 @@ TopRequest Sampler::enough() const {
 }
 
 Sampler::Choice Sampler::choose(const TopRow& top, std::int32_t ofInterest) {
-    std::vector<Candidate> all;
-    for (std::size_t i = 0; i < top.ids.size(); ++i) all.push_back({top.values[i], top.ids[i]});
+    auto all = candidates(top);
     Choice choice;
-    pick(choice, all, ofInterest);
-    for (std::size_t i = 0; i < top.ids.size(); ++i) {
-        if (top.ids[i] == choice.id) choice.rawProbability = top.probability(i);
-        if (i < static_cast<std::size_t>(m_alternatives))
-            choice.alternatives.push_back({top.ids[i], top.probability(i)});
-    }
+    pick(choice, all, ofInterest, m_draws++);
+    describe(choice, top, m_alternatives);
     see(choice.id);
     return choice;
 }
 
-void Sampler::describe(Choice& choice, std::span<const float> logits) const {
+Sampler::Choice Sampler::draft(const TopRow& top, std::span<const std::int32_t> drafted) const {
+    auto all = candidates(top);
+    Choice choice;
+    pick(choice, all, -1, m_draws + drafted.size());
+    describe(choice, top, 0);
+    return choice;
+}
+
+std::vector<Sampler::Candidate> Sampler::candidates(const TopRow& top) {
+    std::vector<Candidate> all;
+    for (std::size_t i = 0; i < top.ids.size(); ++i) all.push_back({top.values[i], top.ids[i]});
+    return all;
+}
+
+void Sampler::describe(Choice& choice, const TopRow& top, int alternatives) {
+    for (std::size_t i = 0; i < top.ids.size(); ++i) {
+        if (top.ids[i] == choice.id) choice.rawProbability = top.probability(i);
+        if (i < static_cast<std::size_t>(alternatives))
+            choice.alternatives.push_back({top.ids[i], top.probability(i)});
+    }
+}
+
+void Sampler::describe(Choice& choice, std::span<const float> logits, int alternatives) {
     const float largest = *std::max_element(logits.begin(), logits.end());
     const double sum = sumOfExp(logits, largest);
     const auto probability = [&](std::int32_t id) {
         return static_cast<float>(std::exp(logits[static_cast<std::size_t>(id)] - largest) / sum);
     };
     choice.rawProbability = probability(choice.id);
-    const auto count = std::min(static_cast<std::size_t>(m_alternatives), logits.size());
+    const auto count = std::min(static_cast<std::size_t>(alternatives), logits.size());
     if (count == 0) return;
     std::vector<std::int32_t> order(logits.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int32_t>(i);

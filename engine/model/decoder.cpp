@@ -39,9 +39,13 @@ Decoder::Decoder(const WeightSource& source, Device& device, const DecoderOption
 
 Decoder::~Decoder() = default;
 
-void Decoder::truncate(std::int64_t length, std::int64_t pairs) {
+void Decoder::truncateMain(std::int64_t length) {
     m_cache.setLength(std::min(length, m_cache.length()));
     m_tokens.resize(static_cast<std::size_t>(m_cache.length()));
+}
+
+void Decoder::truncate(std::int64_t length, std::int64_t pairs) {
+    truncateMain(length);
     if (m_mtp) m_mtp->truncate(std::max<std::int64_t>(0, pairs));
 }
 

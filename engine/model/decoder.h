@@ -77,6 +77,8 @@ class Decoder {
     /// pairs stay true.
     void truncate(std::int64_t length, std::int64_t pairs);
     void truncate(std::int64_t length) { truncate(length, length - 1); }
+    /// The same of the main model alone: for positions that made no pair yet.
+    void truncateMain(std::int64_t length);
     CacheUse cacheUse() const;
 
     /// From now on the routers choose under these; they stay until set again. Equal ones change

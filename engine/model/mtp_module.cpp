@@ -27,12 +27,13 @@ void MtpModule::forward(ConstMatrix states, std::span<const std::int32_t> nextTo
     // Rotary attention sees differences of positions only, so pair t may stand at position t.
     auto step = m_decoder.begin(nextTokens, m_cache, options.path);
     auto x = matrix(m_residual, count, config.hiddenSize);
+    m_rawStates = x;
+    m_normedStates = matrix(m_normed, count, config.hiddenSize);
     const int layer = config.mtpLayer();
     m_routing.begin({&layer, 1}, count, m_decoder.runRouting());
     m_decoder.runStep({.owner = this, .input = states.data}, step, options, [&] {
         runLayer(x, states, step);
-        m_logits.project(matrix(m_normed, count, config.hiddenSize), weights.head, options.logits,
-                         options.top);
+        m_logits.project(m_normedStates, weights.head, options.logits, options.top);
     });
     m_decoder.showHidden(options.observer, layer + 1, x);
     if (!m_logits.fetch(count, config.vocabSize, options.logits, options.top))
@@ -58,7 +59,7 @@ void MtpModule::runLayer(Matrix x, ConstMatrix states, StepContext& step) {
     device.rmsNorm(normed, x, weights.layer.inputNorm.data(), eps);
     decoderLayer(x, normed, weights.layer, m_decoder.m_layerParams, m_cache.view(0),
                  m_decoder.runRouting().route(m_decoder.config().mtpLayer()), m_routing.slot(0),
-                 {weights.headNorm.data(), matrix(m_normed, x.rows, x.cols)}, step);
+                 {weights.headNorm.data(), m_normedStates}, step);
 }
 
 }  // namespace gatescope

@@ -32,6 +32,10 @@ class MtpModule {
     std::span<const float> logits() const { return m_logits.whole(); }
     std::span<const float> logits(std::int64_t row) const { return m_logits.row(row); }
     TopRow top(std::int64_t row) const { return m_logits.top(row); }
+    /// Of the last pass, [T, h] in device memory: the block's output after shared_head.norm, and
+    /// before it. What a chained draft may continue from; the next pass overwrites both.
+    ConstMatrix normedStates() const { return m_normedStates; }
+    ConstMatrix rawStates() const { return m_rawStates; }
 
   private:
     friend class KeptCache;
@@ -47,6 +51,8 @@ class MtpModule {
     DeviceBuffer<float> m_layerNormed;
     DeviceBuffer<float> m_normed;
     LogitsReader m_logits;
+    Matrix m_normedStates;
+    Matrix m_rawStates;
 };
 
 }  // namespace gatescope

@@ -67,8 +67,9 @@ void StepRecorder::beginMain(std::int64_t first, std::span<const std::int32_t> t
     begin(m_trace.tokens, first, tokens, phase, static_cast<int>(m_shape.layers.size()));
 }
 
-void StepRecorder::beginMtp(std::int64_t first, std::span<const std::int32_t> nextTokens) {
-    begin(m_trace.mtp, first, nextTokens, Phase::Draft, 1);
+void StepRecorder::beginMtp(std::int64_t first, std::span<const std::int32_t> nextTokens,
+                            Phase phase) {
+    begin(m_trace.mtp, first, nextTokens, phase, 1);
 }
 
 void StepRecorder::onRouting(const LayerRouting& routing) {
@@ -137,19 +138,24 @@ std::uint32_t StepRecorder::biasDecided(const float* scores, const std::int32_t*
     return bits;
 }
 
-int StepRecorder::distinctExperts() const {
+void StepRecorder::reject(std::size_t first) {
+    for (auto i = first; i < m_trace.tokens.size(); ++i) m_trace.tokens[i].phase = Phase::Rejected;
+}
+
+void StepRecorder::countExperts(SpeculativeStep& speculation) const {
     const auto k = static_cast<std::size_t>(m_shape.topK);
-    int distinct = 0;
     for (std::size_t row = 0; row < m_shape.layers.size(); ++row) {
-        std::set<std::uint16_t> experts;
+        std::set<std::uint16_t> read, kept;
         for (const auto& token : m_trace.tokens) {
             const auto* first = token.routing.experts.data() + row * k;
-            experts.insert(first, first + k);
+            read.insert(first, first + k);
+            if (token.phase != Phase::Rejected) kept.insert(first, first + k);
         }
-        experts.erase(kNoExpert);
-        distinct += static_cast<int>(experts.size());
+        read.erase(kNoExpert);
+        kept.erase(kNoExpert);
+        speculation.distinctExperts.push_back(static_cast<std::uint16_t>(read.size()));
+        speculation.wastedExperts.push_back(static_cast<std::uint16_t>(read.size() - kept.size()));
     }
-    return distinct;
 }
 
 StepTrace StepRecorder::take() {

@@ -29,13 +29,17 @@ class StepRecorder final : public ForwardObserver {
     void beginStep(std::int64_t step);
     /// The next pass runs these tokens through the main model / the MTP layer.
     void beginMain(std::int64_t first, std::span<const std::int32_t> tokens, Phase phase);
-    void beginMtp(std::int64_t first, std::span<const std::int32_t> nextTokens);
+    /// Phase::Draft, or Phase::Rejected for a pair that stands on a draft.
+    void beginMtp(std::int64_t first, std::span<const std::int32_t> nextTokens, Phase phase);
 
     bool wantsRouting() const override { return true; }
     void onRouting(const LayerRouting& routing) override;
 
-    /// Different experts read by the main model in this step, summed over its MoE layers.
-    int distinctExperts() const;
+    /// Of the step's positions through the main model those from `first` on are no output.
+    void reject(std::size_t first);
+    /// Fills in what the step's positions read in the main MoE layers, and what only those in
+    /// Phase::Rejected did.
+    void countExperts(SpeculativeStep& speculation) const;
     StepTrace& trace() { return m_trace; }
     StepTrace take();
 

@@ -16,9 +16,9 @@ constexpr int kUnlimitedJsonInt = 1 << 30;
 class DraftCollector final : public GenerationSink {
   public:
     void onStep(const StepTrace& step) override {
-        if (step.draft) drafts.push_back(*step.draft);
+        if (step.speculation) steps.push_back(*step.speculation);
     }
-    std::vector<DraftOutcome> drafts;
+    std::vector<SpeculativeStep> steps;
 };
 
 /// How often each expert was chosen, and what the bias decided, over the prompt's positions.
@@ -86,20 +86,21 @@ GenerationResult runGreedy(Decoder& decoder, const std::vector<std::int32_t>& pr
 
 /// Every verify step of a run: which token it began with, the draft, whether it was accepted.
 void compareSteps(const std::string& prompt, const JsonValue& golden,
-                  const std::vector<DraftOutcome>& drafts, Mismatches& out) {
+                  const std::vector<SpeculativeStep>& ours, Mismatches& out) {
     const JsonValue steps = golden.at("steps");
     std::size_t at = 0;
-    for (std::size_t i = 0; i < std::max(steps.size(), drafts.size()); ++i) {
+    for (std::size_t i = 0; i < std::max(steps.size(), ours.size()); ++i) {
         const std::string where = fmt::format("{} step {}", prompt, i);
-        if (i >= steps.size() || i >= drafts.size()) {
+        if (i >= steps.size() || i >= ours.size()) {
             out.add(where, false);
             continue;
         }
         const JsonValue step = steps.at(i);
         out.add(where, step.at("at").integer() == static_cast<std::int64_t>(at) &&
-                           step.at("draft").integer() == drafts[i].draftId &&
-                           step.at("accepted").boolean() == drafts[i].accepted);
-        at += drafts[i].accepted ? 2 : 1;
+                           ours[i].drafted() == 1 &&
+                           step.at("draft").integer() == ours[i].drafts[0].id &&
+                           step.at("accepted").boolean() == (ours[i].accepted == 1));
+        at += static_cast<std::size_t>(1 + ours[i].accepted);
     }
 }
 
@@ -202,7 +203,7 @@ void checkGeneration(LoadedModel& model, const GoldenModel& golden, const CheckS
         drafted.add<std::int32_t>(prompt.name, expected, with.ids);
         const auto run = prompt.facts ? prompt.facts->find("speculative") : std::nullopt;
         if (!run) continue;
-        compareSteps(prompt.name, *run, collector.drafts, steps);
+        compareSteps(prompt.name, *run, collector.steps, steps);
         compareCounts(prompt.name, *run, with.speculation, counts);
     }
     if (!plain.empty()) sink(plain.check(golden.name, "greedy", "tokens"));
