@@ -297,15 +297,11 @@ class Run {
     }
 
     // Pairs that nobody needed yet: without them the next answer would compute the main model's
-    // part of this one again. A step of its own, with no token.
+    // part of this one again.
     void completePairs() {
-        if (!m_mtp || m_mtp->waiting() <= kMaxDrafts + 1 || m_result.finish == Finish::Cancelled)
-            return;
+        if (!m_mtp || !m_mtp->many()) return;
         m_decodeEnd = Clock::now();
-        beginStep();
         completeWaiting();
-        m_timing.draftNs += nsSince(*m_decodeEnd);
-        endStep();
     }
 
     // Emits the tokens a pass decides, from its first row on: accepted drafts, then the token that

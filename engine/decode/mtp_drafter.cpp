@@ -40,19 +40,32 @@ void MtpDrafter::keep(std::int64_t firstRow, std::int64_t count) {
 }
 
 // Pair t takes token t + 1: of the waiting ones the main model's cache holds all but the newest.
-void MtpDrafter::runWaiting(std::int32_t last, const ForwardOptions& options) {
+std::vector<std::int32_t> MtpDrafter::waitingTokens(std::int32_t last) const {
     const auto known = m_decoder.tokens().subspan(static_cast<std::size_t>(m_mtp.length()) + 1);
     std::vector<std::int32_t> next(known.begin(), known.end());
     next.push_back(last);
-    forward({m_states.data(), m_waiting, m_width}, next, Phase::Draft, options);
+    return next;
+}
+
+// After plain steps only the last pair's prediction is wanted; after a verify step all pairs are
+// run, so that the module's routing is on record for every token.
+void MtpDrafter::runWaiting(std::int32_t last, const ForwardOptions& options) {
+    const auto next = waitingTokens(last);
+    const auto filled = many() ? m_waiting - 1 : 0;
+    const ConstMatrix states(m_states.data(), m_waiting, m_width);
+    const std::span tokens(next);
+    if (filled > 0)
+        m_mtp.fill(states.slice(0, filled), tokens.first(static_cast<std::size_t>(filled)),
+                   options);
+    forward(states.slice(filled, m_waiting - filled),
+            tokens.subspan(static_cast<std::size_t>(filled)), Phase::Draft, options);
     m_waiting = 0;
 }
 
 void MtpDrafter::complete(std::int32_t last, const ForwardOptions& options) {
     if (m_waiting == 0) return;
-    auto silent = options;
-    silent.logits = LogitsOf::None;
-    runWaiting(last, silent);
+    m_mtp.fill({m_states.data(), m_waiting, m_width}, waitingTokens(last), options);
+    m_waiting = 0;
 }
 
 DraftedToken MtpDrafter::chooseDraft(const ForwardOptions& options,

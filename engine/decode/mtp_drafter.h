@@ -40,6 +40,8 @@ class MtpDrafter {
     void keep(std::int64_t firstRow, std::int64_t count);
     /// Pairs whose states wait.
     std::int64_t waiting() const { return m_waiting; }
+    /// More of them than steps with drafts ever leave.
+    bool many() const { return m_waiting > kMaxDrafts + 1; }
     /// No more may wait: complete() is due.
     bool full() const { return m_waiting + kMaxDrafts + 1 > m_capacity; }
 
@@ -47,10 +49,12 @@ class MtpDrafter {
     /// each by the sampler from the module's own distribution. The module's cache then holds the
     /// true pairs only.
     std::vector<DraftedToken> draft(const Request& request, const ForwardOptions& options);
-    /// Completes the pairs without drafting.
+    /// Completes the pairs without drafting: only what later ones need of them, no routing.
     void complete(std::int32_t last, const ForwardOptions& options);
 
   private:
+    /// The tokens that follow the waiting states; the newest one is `last`.
+    std::vector<std::int32_t> waitingTokens(std::int32_t last) const;
     void runWaiting(std::int32_t last, const ForwardOptions& options);
     void forward(ConstMatrix states, std::span<const std::int32_t> nextTokens, Phase phase,
                  const ForwardOptions& options);

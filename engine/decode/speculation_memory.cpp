@@ -17,8 +17,8 @@ constexpr double kPriorTrials = 4;
 /// Of a pass of one position: what each further position, and each draft, is taken to cost.
 constexpr double kPositionShare = 0.25;
 constexpr double kDraftShare = 0.2;
-/// Of a first draft: a pair among many, which share the reading of the weights.
-constexpr double kPairShare = 0.125;
+/// Of a first draft: the cache row of a pair among many, which share the reading of the weights.
+constexpr double kPairShare = 0.02;
 
 }  // namespace
 
@@ -123,7 +123,7 @@ void SpeculationMemory::addPairs(std::int64_t pairs, double ns) {
 }
 
 bool SpeculationMemory::mtpLoses() const {
-    if (!m_chains.measured(1) || !m_passes.measured(1)) return false;
+    if (!m_passes.measured(1)) return false;
     return (1 + mtpAcceptance(0)) * passNs(1) < passNs(2) + chainNs(1);
 }
 

@@ -20,6 +20,14 @@ AttentionShape attentionShape(const ModelConfig& config, double softmaxScale) {
             .scale = static_cast<float>(softmaxScale)};
 }
 
+void appendLatent(ConstMatrix normed, const AttentionWeights& weights, const AttentionShape& shape,
+                  LatentCacheView cache, StepContext& step) {
+    auto keyValue = matrix(step.work.keyValue, step.count, shape.latentWidth());
+    step.device.matmul(keyValue, normed, weights.kvA);
+    step.device.latentAppend(cache, step.position, keyValue, shape, weights.kvANorm.data(),
+                             kProjectionEps, step.cosSin);
+}
+
 void attend(Matrix out, ConstMatrix normed, const AttentionWeights& weights,
             const AttentionShape& shape, LatentCacheView cache, StepContext& step) {
     auto& device = step.device;
@@ -34,11 +42,7 @@ void attend(Matrix out, ConstMatrix normed, const AttentionWeights& weights,
     }
     device.rotary(query, shape, step.cosSin);
 
-    auto keyValue = matrix(step.work.keyValue, step.count, shape.latentWidth());
-    device.matmul(keyValue, normed, weights.kvA);
-    device.latentAppend(cache, step.position, keyValue, shape, weights.kvANorm.data(),
-                        kProjectionEps, step.cosSin);
-
+    appendLatent(normed, weights, shape, cache, step);
     auto heads = matrix(step.work.attention, step.count, shape.heads * shape.valueDim);
     if (step.path == AttentionPath::Absorbed) {
         device.absorbedAttention(heads, query, weights.kvB, cache, step.position, shape);

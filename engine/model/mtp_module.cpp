@@ -2,6 +2,7 @@
 #include "engine/model/mtp_module.h"
 
 #include "engine/error.h"
+#include "engine/model/attention.h"
 
 namespace gatescope {
 
@@ -43,8 +44,24 @@ void MtpModule::forward(ConstMatrix states, std::span<const std::int32_t> nextTo
         m_routing.report(*options.observer);
 }
 
-void MtpModule::runLayer(Matrix x, ConstMatrix states, StepContext& step) {
-    auto& device = m_decoder.device();
+void MtpModule::fill(ConstMatrix states, std::span<const std::int32_t> nextTokens,
+                     const ForwardOptions& options) {
+    m_decoder.checkTokens(nextTokens);
+    if (options.stop.stop_requested()) throw Cancelled();
+    const auto first = m_cache.length();
+    const auto count = static_cast<std::int64_t>(nextTokens.size());
+    reserve(first + count);
+    auto step = m_decoder.begin(nextTokens, m_cache, AttentionPath::Expanded);
+    const auto normed =
+        join(matrix(m_residual, count, m_decoder.config().hiddenSize), states, step);
+    appendLatent(normed, m_decoder.weights().mtp->layer.attention,
+                 m_decoder.m_layerParams.attention, m_cache.view(0), step);
+    m_decoder.device().synchronize();
+    m_cache.setLength(first + count);
+}
+
+Matrix MtpModule::join(Matrix x, ConstMatrix states, StepContext& step) {
+    auto& device = step.device;
     const auto& weights = *m_decoder.weights().mtp;
     const auto eps = m_decoder.m_layerParams.rmsNormEps;
     // The released eh_proj takes the embedding's half first, the reverse of the report's equation.
@@ -57,6 +74,12 @@ void MtpModule::runLayer(Matrix x, ConstMatrix states, StepContext& step) {
 
     auto normed = matrix(m_layerNormed, x.rows, x.cols);
     device.rmsNorm(normed, x, weights.layer.inputNorm.data(), eps);
+    return normed;
+}
+
+void MtpModule::runLayer(Matrix x, ConstMatrix states, StepContext& step) {
+    const auto& weights = *m_decoder.weights().mtp;
+    const auto normed = join(x, states, step);
     decoderLayer(x, normed, weights.layer, m_decoder.m_layerParams, m_cache.view(0),
                  m_decoder.runRouting().route(m_decoder.config().mtpLayer()), m_routing.slot(0),
                  {weights.headNorm.data(), m_normedStates}, step);

@@ -27,6 +27,10 @@ class MtpModule {
     /// Throws as Decoder::forward does; the cache then ends where it ended before.
     void forward(ConstMatrix states, std::span<const std::int32_t> nextTokens,
                  const ForwardOptions& options);
+    /// Appends pairs without computing what they predict: the one layer's cache rows depend on
+    /// nothing but states and tokens. A small part of forward()'s work; nothing of it is routed.
+    void fill(ConstMatrix states, std::span<const std::int32_t> nextTokens,
+              const ForwardOptions& options);
 
     /// Logits of the last pass, [rows, vocab_size] in host memory.
     std::span<const float> logits() const { return m_logits.whole(); }
@@ -40,6 +44,8 @@ class MtpModule {
   private:
     friend class KeptCache;
 
+    /// x [T, h] becomes the input of the block, and its norm is returned.
+    Matrix join(Matrix x, ConstMatrix states, StepContext& step);
     /// x [T, h] becomes the output of the block, m_normed its norm.
     void runLayer(Matrix x, ConstMatrix states, StepContext& step);
 
