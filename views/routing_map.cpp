@@ -22,31 +22,30 @@ bool sameShape(const RoutingShape& a, const RoutingShape& b) {
            a.experts == b.experts && a.groups == b.groups;
 }
 
-/// Sets rows [first, first + count). QCPColorMap gives a single row no height: it becomes two
-/// halves.
-void setRows(QCPColorMap* map, int experts, double first, int count) {
-    map->data()->setSize(experts, std::max(2, count));
-    const double half = count == 1 ? 0.25 : 0;
-    map->data()->setRange({0, experts - 1.0}, {first - half, first + count - 1 + half});
-    map->data()->fill(kNaN);
-}
-
-QCPColorMap* makeMap(QCustomPlot* plot) {
-    auto* map = new QCPColorMap(plot->xAxis, plot->yAxis);
-    map->setInterpolate(false);
-    map->setTightBoundary(false);
-    return map;
-}
-
 }  // namespace
+
+/// What lies within the axes, for whoever draws the plot's layers.
+class RoutingMap::Inside final : public QCPLayerable {
+  public:
+    explicit Inside(RoutingMap* map) : QCPLayerable(map, QStringLiteral("main")), m_map(map) {}
+
+  protected:
+    QRect clipRect() const override { return m_map->axisRect()->rect(); }
+    void applyDefaultAntialiasingHint(QCPPainter* painter) const override {
+        painter->setAntialiasing(false);
+    }
+    void draw(QCPPainter* painter) override { m_map->drawInside(painter); }
+
+  private:
+    RoutingMap* m_map;
+};
 
 RoutingMap::RoutingMap(QWidget* parent) : QCustomPlot(parent) {
     setFocusPolicy(Qt::StrongFocus);
     setMouseTracking(true);
     setInteractions(QCP::iRangeDrag | QCP::iRangeZoom);
     setMinimumSize(25 * kGrid, 15 * kGrid);
-    // One buffer for everything: a second one of this size costs more at 30 pictures a second than
-    // drawing the cells again does when the cursor moves.
+    // One buffer for everything: what changes often is painted past it, see paintEvent().
     layer(QStringLiteral("overlay"))->setMode(QCPLayer::lmLogical);
     axisRect()->setupFullAxesBox(false);
     for (QCPAxis* axis : {xAxis, yAxis, xAxis2, yAxis2}) {
@@ -63,8 +62,7 @@ RoutingMap::RoutingMap(QWidget* parent) : QCustomPlot(parent) {
     yAxis->setLabel(tr("layer"));
 
     buildScale();
-    m_selectedOutline = makeOutline(Qt::SolidLine);
-    m_cursorOutline = makeOutline(Qt::DotLine);
+    new Inside(this);  // the plot owns it
     connect(xAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this,
             [this](const QCPRange& range) { keepInside(xAxis, range); });
     connect(yAxis, qOverload<const QCPRange&>(&QCPAxis::rangeChanged), this,
@@ -74,8 +72,6 @@ RoutingMap::RoutingMap(QWidget* parent) : QCustomPlot(parent) {
 }
 
 void RoutingMap::buildScale() {
-    m_main = makeMap(this);
-    m_mtp = makeMap(this);
     m_scale = new QCPColorScale(this);
     m_scale->setType(QCPAxis::atRight);
     m_scale->setBarWidth(kGrid + 2);
@@ -92,8 +88,6 @@ void RoutingMap::buildScale() {
         element->setMarginGroup(QCP::msTop | QCP::msBottom, group);
     }
     axisRect()->setMinimumMargins(QMargins(kGrid, kGrid, kGrid, kGrid));
-    m_main->setColorScale(m_scale);
-    m_mtp->setColorScale(m_scale);
     applyScale();
 }
 
@@ -117,6 +111,16 @@ int RoutingMap::expertAt(int layer, int column) const {
     return m_experts.empty() || row < 0
                ? column
                : m_experts[static_cast<std::size_t>(row * m_shape.experts + column)];
+}
+
+std::size_t RoutingMap::indexOf(int row, int expert) const {
+    return static_cast<std::size_t>(row) * static_cast<std::size_t>(m_shape.experts) +
+           static_cast<std::size_t>(expert);
+}
+
+double RoutingMap::valueAt(int row, int column) const {
+    const std::size_t place = indexOf(row, column);
+    return m_values[m_experts.empty() ? place : indexOf(row, m_experts[place])];
 }
 
 int RoutingMap::columnOf(MapCell cell) const {
@@ -159,16 +163,16 @@ void RoutingMap::setShape(const RoutingShape& shape) {
     }
     m_shape = shape;
     m_experts.clear();
-    setHatched({});
+    m_values.assign(routedLayers().size() * static_cast<std::size_t>(std::max(0, shape.experts)),
+                    kNaN);
     // A gap of about five pixels at any number of layers.
     m_mtpY = shape.totalLayers + std::max(0.2, 0.012 * shape.totalLayers);
-    const int experts = std::max(1, shape.experts);
-    setRows(m_main, experts, 0, std::max(1, shape.totalLayers));
-    setRows(m_mtp, experts, m_mtpY, 1);
-    m_mtp->setVisible(shape.mtpLayer >= 0);
+    findDenseBands();
+    findHatches();
     m_cursor.reset();
     m_pointed.reset();
 
+    const int experts = std::max(1, shape.experts);
     auto across = QSharedPointer<IndexTicker>::create(IndexTicker::Steps::Binary);
     across->setLast(experts - 1.0);
     xAxis->setTicker(across);
@@ -178,7 +182,7 @@ void RoutingMap::setShape(const RoutingShape& shape) {
         down->setNamed(m_mtpY, tr("MTP"));
     }
     yAxis->setTicker(down);
-    buildFrame();
+    labelAcross();
     resetZoom();
 }
 
@@ -188,49 +192,21 @@ void RoutingMap::setExperts(std::vector<int> experts) {
     const bool other = experts.empty() != m_experts.empty();
     m_experts = std::move(experts);
     if (other) {
-        styleBorders();
+        labelAcross();
+        replot(rpQueuedReplot);
     }
 }
 
 void RoutingMap::setValues(const std::vector<double>& values, const MapScale& scale) {
-    const std::vector<int> layers = routedLayers();
-    Q_ASSERT(values.size() == layers.size() * static_cast<std::size_t>(m_shape.experts));
-    const bool relative = scale.kind == MapScale::Kind::Relative;
-    std::vector<int> hatched;
-    for (int layer = 0; layer < m_shape.totalLayers; ++layer) {
-        if (isDense(layer)) {
-            hatched.push_back(layer);
-        }
-    }
-    std::size_t index = 0;
-    for (std::size_t row = 0; row < layers.size(); ++row) {
-        const bool mtp = row == m_shape.layers.size();
-        const double* own = values.data() + row * static_cast<std::size_t>(m_shape.experts);
-        QCPColorMapData* cells = mtp ? m_mtp->data() : m_main->data();
-        const int y = mtp ? 0 : layers[row];
-        const bool single = mtp || m_shape.totalLayers == 1;
-        bool missing = false;
-        for (int column = 0; column < m_shape.experts; ++column, ++index) {
-            const double value = own[m_experts.empty() ? column : m_experts[index]];
-            const double drawn = relative ? std::log2(1.0 + value) : value;
-            missing = missing || std::isnan(value);
-            cells->setCell(column, y, drawn);
-            if (single) {
-                cells->setCell(column, y + 1, drawn);
-            }
-        }
-        if (missing) {
-            hatched.push_back(layers[row]);
-        }
-    }
-    std::sort(hatched.begin(), hatched.end());
-    setHatched(hatched);
+    Q_ASSERT(values.size() == m_values.size());
+    m_values = values;
+    findHatches();
     if (scale != m_mapScale) {
         m_mapScale = scale;
         applyScale();
+        replot(rpQueuedReplot);
     }
-    placeMarkers();
-    replot(rpQueuedReplot);
+    repaintInside();
 }
 
 void RoutingMap::applyScale() {
@@ -245,12 +221,10 @@ void RoutingMap::applyScale() {
         ticker->addTick(std::log2(3.0), QStringLiteral("2×"));
         ticker->addTick(2, QStringLiteral("≥ 3×"));
         label = tr("%1, log₂(1 + x)").arg(label);
-        m_scale->setDataRange({0, 2});
     } else if (m_mapScale.kind == Kind::Weight) {
         for (const double part : {0.0, 0.5, 1.0}) {
             ticker->addTick(part * limit, threeDigits(part * limit));
         }
-        m_scale->setDataRange({0, limit});
     } else {
         const QString end = QString::number(limit);  // powers of two: few digits
         const QString half = QString::number(limit / 2);
@@ -259,26 +233,27 @@ void RoutingMap::applyScale() {
         ticker->addTick(0, QStringLiteral("0"));
         ticker->addTick(limit / 2, QStringLiteral("+") + half);
         ticker->addTick(limit, QStringLiteral("≥ +") + end);
-        m_scale->setDataRange({-limit, limit});
     }
+    m_scale->setDataRange(m_mapScale.range());
     m_scale->axis()->setTicker(ticker);
     m_scale->axis()->setLabel(label);
     applyGradient();
 }
 
 void RoutingMap::applyGradient() {
-    m_scale->setGradient(m_mapScale.kind == MapScale::Kind::Diverging
-                             ? blueWhiteOrange(isDark(palette()))
-                             : viridis());
-    styleBorders();
+    const QCPColorGradient gradient = m_mapScale.kind == MapScale::Kind::Diverging
+                                          ? blueWhiteOrange(isDark(palette()))
+                                          : viridis();
+    m_scale->setGradient(gradient);
+    m_colours =
+        CellColours(m_mapScale, gradient, palette().color(QPalette::Active, QPalette::Base).rgb());
 }
 
 void RoutingMap::setSelected(std::optional<int> layer, std::optional<int> expert) {
     if (layer != m_selectedLayer || expert != m_selectedExpert) {
         m_selectedLayer = layer;
         m_selectedExpert = expert;
-        placeMarkers();
-        replot(rpQueuedReplot);
+        repaintInside();
     }
 }
 
@@ -302,10 +277,8 @@ double RoutingMap::drawnValue(MapCell cell) const {
     if (cell.expert < 0 || cell.expert >= m_shape.experts) {
         return kNaN;
     }
-    const int column = columnOf(cell);
-    return m_shape.mtpLayer >= 0 && cell.layer == m_shape.mtpLayer
-               ? m_mtp->data()->cell(column, 0)
-               : m_main->data()->cell(column, cell.layer);
+    const int row = rowOf(cell.layer);
+    return row < 0 ? kNaN : m_mapScale.drawn(m_values[indexOf(row, cell.expert)]);
 }
 
 void RoutingMap::showTip(const QString& text) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/trace/step_trace.h"
+#include "views/cell_colours.h"
 #include "views/plot.h"
 
 namespace gatescope {
@@ -14,19 +15,6 @@ struct MapCell {
     int layer = -1;
     int expert = -1;
     bool operator==(const MapCell&) const = default;
-};
-
-/// How values become colours.
-struct MapScale {
-    enum class Kind {
-        Relative,   ///< 1 is the fair share: log2(1 + x) up to 3, viridis
-        Weight,     ///< from 0 to limit, viridis
-        Diverging,  ///< from -limit to limit, blue, white, orange
-    };
-    Kind kind = Kind::Relative;
-    double limit = 1;  ///< not for Relative
-    QString name;
-    bool operator==(const MapScale&) const = default;
 };
 
 /// The picture of RoutingView: layers down, experts across, zoom, cursor and outlines. It knows
@@ -68,6 +56,7 @@ class RoutingMap final : public QCustomPlot {
     void cellChosen(int layer, int expert);
 
   protected:
+    void paintEvent(QPaintEvent* event) override;
     void mousePressEvent(QMouseEvent* event) override;
     void mouseMoveEvent(QMouseEvent* event) override;
     void mouseReleaseEvent(QMouseEvent* event) override;
@@ -79,24 +68,28 @@ class RoutingMap final : public QCustomPlot {
     void changeEvent(QEvent* event) override;
 
   private:
-    struct Outline {
-        QCPItemRect* outer = nullptr;
-        QCPItemRect* inner = nullptr;
-    };
+    class Inside;
 
-    Outline makeOutline(Qt::PenStyle style);
-    void buildFrame();
     void buildScale();
-    void buildBorders();
-    void buildDenseLabels();
-    void setHatched(const std::vector<int>& layers);
-    void styleBorders();
     void applyScale();
     void applyGradient();
     void restyle();
     void beforeDrawing();
-    void placeOutline(const Outline& outline, int layer, int expert, bool visible);
-    void placeMarkers();
+    void findDenseBands();
+    void findHatches();
+    void labelAcross();
+    /// Only what lies within the axes: new values and marks need no more.
+    void repaintInside() { update(inside()); }
+    QRect inside() const;
+    QRectF pixelsOf(const QRectF& cells) const;
+    void drawInside(QCPPainter* painter);
+    void drawCells(QCPPainter* painter);
+    void renderCells(QImage& image, double ratio) const;
+    void renderRow(int row, const std::vector<int>& columns, QRgb* line) const;
+    void drawBorders(QCPPainter* painter) const;
+    void drawDenseLabels(QCPPainter* painter) const;
+    void drawOutline(QCPPainter* painter, int layer, int expert, Qt::PenStyle style) const;
+    void drawMarks(QCPPainter* painter) const;
     void keepInside(QCPAxis* axis, const QCPRange& range);
     void zoomBy(double factor);
     void moveCursor(int rows, int columns);
@@ -104,6 +97,8 @@ class RoutingMap final : public QCustomPlot {
     bool isDense(int layer) const;
     int rowOf(int layer) const;
     int columnOf(MapCell cell) const;
+    std::size_t indexOf(int row, int expert) const;
+    double valueAt(int row, int column) const;
     int expertAt(int layer, int column) const;
     double yOf(int layer) const;
     int layerAt(double y) const;
@@ -114,17 +109,12 @@ class RoutingMap final : public QCustomPlot {
     std::vector<int> m_experts;
     MapScale m_mapScale;
     double m_mtpY = 0;
-    QCPColorMap* m_main = nullptr;
-    QCPColorMap* m_mtp = nullptr;
+    std::vector<double> m_values;  ///< [rows * E] by expert id
+    CellColours m_colours;
+    QImage m_image;  ///< of the cells, kept for its memory
     QCPColorScale* m_scale = nullptr;
-    QCPItemRect* m_gap = nullptr;
-    std::vector<QCPItemLine*> m_borders;
-    std::vector<int> m_hatched;  ///< layers without values, ascending
-    std::vector<QCPItemRect*> m_hatches;
-    std::vector<QCPItemText*> m_denseLabels;
-    std::vector<QCPRange> m_denseBands;
-    Outline m_selectedOutline;
-    Outline m_cursorOutline;
+    std::vector<QRectF> m_hatches;       ///< in coordinates of the axes
+    std::vector<QCPRange> m_denseBands;  ///< neighbouring layers without router
     std::optional<int> m_selectedLayer;
     std::optional<int> m_selectedExpert;
     std::optional<MapCell> m_cursor;

@@ -1,72 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// RoutingMap: what is drawn around and over the cells.
+// RoutingMap: what is drawn around the cells and over them.
 
 #include <algorithm>
 #include <cmath>
 
-#include "views/colour_maps.h"
 #include "views/routing_map.h"
 #include "views/theme.h"
 
 namespace gatescope {
 
-RoutingMap::Outline RoutingMap::makeOutline(Qt::PenStyle style) {
-    const auto make = [this](const QPen& pen) {
-        auto* rect = new QCPItemRect(this);
-        rect->setLayer(QStringLiteral("overlay"));
-        rect->setPen(pen);
-        rect->setBrush(Qt::NoBrush);
-        rect->setSelectable(false);
-        rect->setVisible(false);
-        return rect;
-    };
-    // White on black reads on every colour of the map, in light and dark.
-    Outline outline;
-    outline.outer = make(QPen(Qt::black, 4, Qt::SolidLine, Qt::SquareCap, Qt::MiterJoin));
-    outline.inner = make(QPen(Qt::white, 2, style, Qt::SquareCap, Qt::MiterJoin));
-    return outline;
-}
-
-void RoutingMap::buildFrame() {
-    buildBorders();
-    buildDenseLabels();
-    if (m_gap != nullptr) {
-        removeItem(m_gap);
-        m_gap = nullptr;
-    }
-    if (m_shape.mtpLayer >= 0) {
-        m_gap = new QCPItemRect(this);
-        m_gap->setLayer(QStringLiteral("axes"));
-        m_gap->setSelectable(false);
-        m_gap->setPen(Qt::NoPen);
-        m_gap->topLeft->setCoords(-1, m_shape.totalLayers - 0.5);
-        m_gap->bottomRight->setCoords(m_shape.experts + 1.0, m_mtpY - 0.5);
-    }
-    restyle();
-}
-
-void RoutingMap::buildBorders() {
-    for (QCPItemLine* line : m_borders) {
-        removeItem(line);
-    }
-    m_borders.clear();
-    const int size = m_shape.experts / std::max(1, m_shape.groups);
-    for (int g = 1; g < m_shape.groups; ++g) {
-        auto* line = new QCPItemLine(this);
-        line->setLayer(QStringLiteral("axes"));
-        line->setSelectable(false);
-        line->start->setCoords(g * size - 0.5,
-                               m_shape.layers.empty() ? 0 : m_shape.layers.front() - 0.5);
-        line->end->setCoords(g * size - 0.5, bottom());
-        m_borders.push_back(line);
-    }
-}
-
-void RoutingMap::buildDenseLabels() {
-    for (QCPItemText* label : m_denseLabels) {
-        removeItem(label);
-    }
-    m_denseLabels.clear();
+void RoutingMap::findDenseBands() {
     m_denseBands.clear();
     for (int layer = 0; layer < m_shape.totalLayers; ++layer) {
         if (!isDense(layer)) {
@@ -78,58 +21,40 @@ void RoutingMap::buildDenseLabels() {
             m_denseBands.emplace_back(layer - 0.5, layer + 0.5);
         }
     }
-    for (const QCPRange& band : m_denseBands) {
-        auto* label = new QCPItemText(this);
-        label->setLayer(QStringLiteral("axes"));
-        label->setSelectable(false);
-        label->position->setTypeX(QCPItemPosition::ptAxisRectRatio);
-        label->position->setTypeY(QCPItemPosition::ptPlotCoords);
-        label->position->setCoords(0.5, band.center());
-        label->setText(tr("dense, no router"));
-        label->setPadding(QMargins(kGrid, 0, kGrid, 0));
-        m_denseLabels.push_back(label);
-    }
 }
 
-void RoutingMap::setHatched(const std::vector<int>& layers) {
-    if (layers == m_hatched) {
-        return;
-    }
-    m_hatched = layers;
-    for (QCPItemRect* band : m_hatches) {
-        removeItem(band);
-    }
+void RoutingMap::findHatches() {
     m_hatches.clear();
-    int last = -2;
-    for (const int layer : layers) {
-        const double y = yOf(layer);
-        if (layer == last + 1 && layer != m_shape.mtpLayer) {
-            m_hatches.back()->bottomRight->setCoords(m_shape.experts - 0.5, y + 0.5);
+    const int experts = std::max(1, m_shape.experts);
+    const auto add = [this](double y, int first, int end) {
+        const QRectF cells(first - 0.5, y - 0.5, end - first, 1);
+        QRectF* last = m_hatches.empty() ? nullptr : &m_hatches.back();
+        if (last != nullptr && last->bottom() == cells.top() && last->left() == cells.left() &&
+            last->width() == cells.width()) {
+            last->setBottom(cells.bottom());  // one band: its pattern has no seams
         } else {
-            auto* band = new QCPItemRect(this);
-            band->setLayer(QStringLiteral("grid"));  // under the cells, which are transparent there
-            band->setSelectable(false);
-            band->setPen(Qt::NoPen);
-            band->setBrush(hatchBrush(palette()));
-            band->topLeft->setCoords(-0.5, y - 0.5);
-            band->bottomRight->setCoords(m_shape.experts - 0.5, y + 0.5);
-            m_hatches.push_back(band);
+            m_hatches.push_back(cells);
         }
-        last = layer;
+    };
+    for (const QCPRange& band : m_denseBands) {
+        m_hatches.emplace_back(-0.5, band.lower, experts, band.size());
+    }
+    const std::vector<int> layers = routedLayers();
+    for (int row = 0; row < static_cast<int>(layers.size()); ++row) {
+        int first = 0;  // of the cells without a value up to `column`
+        for (int column = 0; column <= experts; ++column) {
+            if (column < experts && std::isnan(valueAt(row, column))) {
+                continue;
+            }
+            if (first < column) {
+                add(yOf(layers[static_cast<std::size_t>(row)]), first, column);
+            }
+            first = column + 1;
+        }
     }
 }
 
-void RoutingMap::styleBorders() {
-    // White on viridis, which is dark almost everywhere; text colour where the middle is pale.
-    QColor colour(255, 255, 255, 150);
-    if (m_mapScale.kind == MapScale::Kind::Diverging) {
-        colour = palette().color(QPalette::Active, QPalette::Text);
-        colour.setAlpha(110);
-    }
-    for (QCPItemLine* border : m_borders) {
-        border->setPen(QPen(colour, 1));
-        border->setVisible(m_experts.empty());  // sorted, groups have no place of their own
-    }
+void RoutingMap::labelAcross() {
     xAxis->setLabel(!m_experts.empty()   ? tr("rank by load in its layer, 0 is the largest")
                     : m_shape.groups > 1 ? tr("expert (%1 groups of %2)")
                                                .arg(m_shape.groups)
@@ -139,26 +64,12 @@ void RoutingMap::styleBorders() {
 
 void RoutingMap::restyle() {
     themePlot(this, palette(), font());
-    const QColor base = palette().color(QPalette::Active, QPalette::Base);
-    const ThemeColours colours = themeColours(palette());
     const auto axes = findChildren<QCPAxis*>();  // the frame of the colour scale too
     for (QCPAxis* axis : axes) {
         axis->setBasePen(Qt::NoPen);
         axis->setTickPen(Qt::NoPen);
     }
-    for (QCPItemRect* band : m_hatches) {
-        band->setBrush(hatchBrush(palette()));
-    }
-    if (m_gap != nullptr) {
-        m_gap->setBrush(base);
-    }
     applyGradient();
-    for (QCPItemText* label : m_denseLabels) {
-        label->setColor(colours.muted);
-        label->setFont(smallFont(font()));
-        label->setBrush(base);
-        label->setPen(Qt::NoPen);
-    }
     replot(rpQueuedReplot);
 }
 
@@ -167,46 +78,81 @@ void RoutingMap::beforeDrawing() {
     const QRect rect = axisRect()->rect();
     yAxis->ticker()->setTickCount(std::max(2, rect.height() / (2 * line)));
     xAxis->ticker()->setTickCount(std::max(2, rect.width() / (5 * line)));
-    for (std::size_t i = 0; i < m_denseLabels.size(); ++i) {
-        const double height = std::abs(yAxis->coordToPixel(m_denseBands[i].upper) -
-                                       yAxis->coordToPixel(m_denseBands[i].lower));
-        m_denseLabels[i]->setVisible(height >= line &&
-                                     yAxis->range().contains(m_denseBands[i].center()));
-    }
-    placeMarkers();
 }
 
-void RoutingMap::placeOutline(const Outline& outline, int layer, int expert, bool visible) {
-    outline.outer->setVisible(visible);
-    outline.inner->setVisible(visible);
-    if (!visible) {
-        return;
+void RoutingMap::drawBorders(QCPPainter* painter) const {
+    if (!m_experts.empty()) {
+        return;  // sorted, groups have no place of their own
     }
-    const QRect rect = axisRect()->rect();
+    // White on viridis, which is dark almost everywhere; text colour where the middle is pale.
+    QColor colour(255, 255, 255, 150);
+    if (m_mapScale.kind == MapScale::Kind::Diverging) {
+        colour = palette().color(QPalette::Active, QPalette::Text);
+        colour.setAlpha(110);
+    }
+    const int size = m_shape.experts / std::max(1, m_shape.groups);
+    const double top = m_shape.layers.empty() ? 0 : m_shape.layers.front() - 0.5;
+    for (int group = 1; group < m_shape.groups; ++group) {
+        QRectF line = pixelsOf(QRectF(group * size - 0.5, top, 0, bottom() - top));
+        line.setWidth(1);
+        painter->fillRect(line, colour);
+    }
+    if (m_shape.mtpLayer >= 0) {  // the gap stays empty
+        const double last = m_shape.totalLayers - 0.5;
+        painter->fillRect(pixelsOf(QRectF(-0.5, last, m_shape.experts, m_mtpY - 0.5 - last)),
+                          m_colours.missing());
+    }
+}
+
+void RoutingMap::drawDenseLabels(QCPPainter* painter) const {
+    const QFont small = smallFont(font());
+    const QFontMetrics metrics(small);
+    const QString text = tr("dense, no router");
+    for (const QCPRange& band : m_denseBands) {
+        const QRectF all = pixelsOf(QRectF(-0.5, band.lower, m_shape.experts, band.size()));
+        if (all.height() < metrics.height() || !yAxis->range().contains(band.center())) {
+            continue;
+        }
+        QRectF place(metrics.boundingRect(text).adjusted(-kGrid, 0, kGrid, 0));
+        place.moveCenter(QPointF(QRectF(inside()).center().x(), all.center().y()));
+        painter->fillRect(place, m_colours.missing());
+        painter->setFont(small);
+        painter->setPen(themeColours(palette()).muted);
+        painter->drawText(place, Qt::AlignCenter, text);
+    }
+}
+
+/// expert -1: the whole row.
+void RoutingMap::drawOutline(QCPPainter* painter, int layer, int expert, Qt::PenStyle style) const {
     // Small cells get an outline of seven pixels around them, large ones along their border.
-    const double perX = xAxis->range().size() / std::max(1, rect.width());
-    const double perY = yAxis->range().size() / std::max(1, rect.height());
-    const double halfX = std::max(0.5, 3.5 * perX);
-    const double halfY = std::max(0.5, 3.5 * perY);
+    const QRect rect = axisRect()->rect();
+    const double halfX = std::max(0.5, 3.5 * xAxis->range().size() / std::max(1, rect.width()));
+    const double halfY = std::max(0.5, 3.5 * yAxis->range().size() / std::max(1, rect.height()));
     const int column = expert >= 0 ? columnOf({layer, expert}) : -1;
     const double left = expert >= 0 ? column - halfX : -0.5;
     const double right = expert >= 0 ? column + halfX : m_shape.experts - 0.5;
-    for (QCPItemRect* item : {outline.outer, outline.inner}) {
-        item->topLeft->setCoords(left, yOf(layer) - halfY);
-        item->bottomRight->setCoords(right, yOf(layer) + halfY);
-    }
+    const QRectF around = pixelsOf(QRectF(left, yOf(layer) - halfY, right - left, 2 * halfY));
+    // White on black reads on every colour of the map, in light and dark.
+    painter->setAntialiasing(true);
+    painter->setBrush(Qt::NoBrush);
+    painter->setPen(QPen(Qt::black, 4, Qt::SolidLine, Qt::SquareCap, Qt::MiterJoin));
+    painter->drawRect(around);
+    painter->setPen(QPen(Qt::white, 2, style, Qt::SquareCap, Qt::MiterJoin));
+    painter->drawRect(around);
+    painter->setAntialiasing(false);
 }
 
-void RoutingMap::placeMarkers() {
-    const auto known = [this](int layer) {
-        return (layer >= 0 && layer < m_shape.totalLayers) ||
-               (layer >= 0 && layer == m_shape.mtpLayer);
-    };
+void RoutingMap::drawMarks(QCPPainter* painter) const {
+    const int layer = m_selectedLayer.value_or(-1);
+    const bool known =
+        (layer >= 0 && layer < m_shape.totalLayers) || (layer >= 0 && layer == m_shape.mtpLayer);
     const int expert = m_selectedExpert.value_or(-1);
-    placeOutline(m_selectedOutline, m_selectedLayer.value_or(-1), expert,
-                 m_selectedLayer && known(*m_selectedLayer) && expert < m_shape.experts);
-    placeOutline(m_cursorOutline, m_cursor ? m_cursor->layer : -1, m_cursor ? m_cursor->expert : -1,
-                 m_cursor && hasFocus());
+    if (known && expert < m_shape.experts) {
+        drawOutline(painter, layer, expert, Qt::SolidLine);
+    }
+    if (m_cursor && hasFocus()) {
+        drawOutline(painter, m_cursor->layer, m_cursor->expert, Qt::DotLine);
+    }
 }
 
 }  // namespace gatescope

@@ -112,18 +112,19 @@ void RoutingMap::moveCursor(int rows, int columns) {
 }
 
 void RoutingMap::showCursorCell() {
-    const auto show = [](QCPAxis* axis, double at) {
+    const auto show = [this](QCPAxis* axis, double at) {
         const QCPRange range = axis->range();
         if (at - 0.5 < range.lower) {
             axis->moveRange(at - 0.5 - range.lower);
+            replot(rpQueuedReplot);
         } else if (at + 0.5 > range.upper) {
             axis->moveRange(at + 0.5 - range.upper);
+            replot(rpQueuedReplot);
         }
     };
     show(xAxis, columnOf(*m_cursor));
     show(yAxis, yOf(m_cursor->layer));
-    placeMarkers();
-    replot(rpQueuedReplot);
+    repaintInside();
     Q_EMIT cellPointed(m_cursor->layer, m_cursor->expert);
 }
 
@@ -170,14 +171,12 @@ void RoutingMap::focusInEvent(QFocusEvent* event) {
     if (!m_cursor && m_selectedLayer && !isDense(*m_selectedLayer)) {
         m_cursor = MapCell{*m_selectedLayer, m_selectedExpert.value_or(0)};
     }
-    placeMarkers();
-    replot(rpQueuedReplot);
+    repaintInside();
 }
 
 void RoutingMap::focusOutEvent(QFocusEvent* event) {
     QCustomPlot::focusOutEvent(event);
-    placeMarkers();
-    replot(rpQueuedReplot);
+    repaintInside();
 }
 
 }  // namespace gatescope

@@ -145,18 +145,20 @@ QString RoutingTexts::empty() const {
                           : tr("Select a token in the transcript: the heatmap shows its experts in "
                                "every layer.");
     }
-    const auto any = [](const RoutingCounts& counts) {
-        return std::any_of(counts.n.begin(), counts.n.end(), [](auto n) { return n > 0; });
-    };
-    if (!any(countsOf(*m_input.load, kAllTokens))) {
+    const auto parts = m_input.load->parts(kAllTokens);
+    if (std::none_of(parts.begin(), parts.end(), [](const PhaseLoad* part) {
+            return part->tokens > 0 || part->mtpTokens > 0;
+        })) {
         return tr("Ask something: the heatmap fills as tokens pass the router.");
     }
     if (m_input.mode == RoutingMode::Difference) {
         return emptyDifference();
     }
-    return any(m_values.shown) ? QString()
-                               : tr("No tokens in the chosen phases. Choose others in the menu "
-                                    "above.");
+    const auto& n = m_values.shown.n;
+    return std::any_of(n.begin(), n.end(), [](auto tokens) { return tokens > 0; })
+               ? QString()
+               : tr("No tokens in the chosen phases. Choose others in the menu "
+                    "above.");
 }
 
 QString RoutingTexts::emptyDifference() const {

@@ -218,9 +218,6 @@ RoutingValues routingValues(const RoutingInput& input) {
             differences(input, out);
             break;
     }
-    for (const double value : out.values) {
-        out.largest = std::max(out.largest, std::abs(value));  // false for NaN: keeps the first
-    }
     if (input.order == ExpertOrder::ByLoad) {
         out.experts = expertsByLoad(out.shown, shape.experts);
     }

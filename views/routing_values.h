@@ -61,7 +61,6 @@ struct RoutingValues {
     std::vector<double> values;  ///< NaN: nothing to show, or not enough tokens
     RoutingCounts shown;         ///< what `values` were made of; Difference: since the reference
     RoutingCounts reference;     ///< Difference only
-    double largest = 0;          ///< largest |value|
     /// [rows * E] the expert in each column; empty: by id.
     std::vector<int> experts;
 

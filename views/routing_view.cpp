@@ -9,10 +9,13 @@
 #include <QMenu>
 #include <QPushButton>
 #include <QStackedWidget>
+#include <QTimer>
 #include <QToolTip>
 #include <QVBoxLayout>
 #include <QWidgetAction>
+#include <algorithm>
 #include <array>
+#include <utility>
 
 #include "views/formats.h"
 #include "views/message_label.h"
@@ -29,6 +32,7 @@ namespace {
 constexpr int kMessagePage = 0;
 constexpr int kMapPage = 1;
 constexpr int kRoomForPhases = 64 * kGrid;  // narrower views count the phases, not name them
+constexpr int kNoteIntervalMs = 250;        // a text that changes faster cannot be read
 constexpr double kSmallestZ = 4;            // half the range of the scales, at least
 constexpr double kSmallestDifference = 0.5;
 constexpr std::array kModeOrder{RoutingMode::RelativeLoad, RoutingMode::GateMass,
@@ -51,7 +55,9 @@ class RoutingView::Private final : public QObject {
     void showPhases();
     MapScale scale() const;
     void showSelection();
-    bool continues(const RoutingLoad* next) const;
+    void showNote();
+    void inputChanged();
+    bool grows(const RoutingLoad* next) const;
     bool hasPicture() const { return pages->currentIndex() == kMapPage; }
     /// Of what is shown, which may be older than `input`.
     RoutingTexts texts() const { return {shown, values}; }
@@ -73,7 +79,10 @@ class RoutingView::Private final : public QObject {
     RoutingInput input;
     RoutingInput shown;
     RoutingValues values;
-    bool outdated = true;  ///< `shown` is not `input`
+    bool outdated = true;   ///< `shown` is not `input`
+    bool onlyGrew = false;  ///< nothing but the counts, since `shown`
+    QTimer noteTimer;       ///< runs for a quarter of a second after each note
+    bool noteOutdated = false;
     bool refreshing = false;
     QString pointed;
 };
@@ -85,6 +94,13 @@ RoutingView::Private::Private(RoutingView* view, Selection* shared) : q(view), s
     buildPhases();
     buildOptions();
     buildPages();
+    noteTimer.setSingleShot(true);
+    noteTimer.setInterval(kNoteIntervalMs);
+    connect(&noteTimer, &QTimer::timeout, this, [this] {
+        if (noteOutdated && hasPicture()) {
+            showNote();
+        }
+    });
     connect(selection, &Selection::changed, this, [this] {
         if (!outdated) {
             showSelection();
@@ -231,9 +247,9 @@ void RoutingView::Private::buildPages() {
     installExportMenu(map, what);
 }
 
-bool RoutingView::Private::continues(const RoutingLoad* next) const {
-    // Counters only grow; another session starts with an empty one.
-    if (next == nullptr || !input.load || !input.continuesReference) {
+/// Counters only grow; another session starts with an empty one.
+bool RoutingView::Private::grows(const RoutingLoad* next) const {
+    if (next == nullptr || !input.load) {
         return false;
     }
     const auto shrinks = [](const auto& after, const auto& before) {
@@ -273,8 +289,13 @@ MapScale RoutingView::Private::scale() const {
         case Mode::RelativeLoad:
         case Mode::GateMass:
             break;
-        case Mode::ThisToken:
-            return {Kind::Weight, values.largest > 0 ? values.largest : 1, name};
+        case Mode::ThisToken: {
+            double largest = 0;
+            for (const double value : values.values) {
+                largest = std::max(largest, value);  // false for NaN: keeps the first
+            }
+            return {Kind::Weight, largest > 0 ? largest : 1, name};
+        }
         case Mode::ZScore:
             return {Kind::Diverging, divergingLimit(values.values, kSmallestZ), name};
         case Mode::Difference:
@@ -286,14 +307,17 @@ MapScale RoutingView::Private::scale() const {
 void RoutingView::Private::compute() {
     shown = input;
     outdated = false;
-    showControls();
+    const bool grew = std::exchange(onlyGrew, true);
+    if (!grew) {
+        showControls();
+    }
     const bool known = shown.load && shown.load->shape.experts > 0;
     values = known ? routingValues(shown) : RoutingValues{};
     const QString empty = texts().empty();
-    message->setText(empty);
     note->setVisible(empty.isEmpty());
     pages->setCurrentIndex(empty.isEmpty() ? kMapPage : kMessagePage);
     if (!empty.isEmpty()) {
+        message->setText(empty);
         q->setAccessibleDescription(empty);
         if (!pointed.isEmpty()) {
             pointed.clear();
@@ -304,7 +328,10 @@ void RoutingView::Private::compute() {
     map->setShape(shown.load->shape);
     map->setExperts(values.experts);
     map->setValues(values.values, scale());
-    showSelection();
+    noteOutdated = true;
+    if (!grew || !noteTimer.isActive()) {
+        showSelection();
+    }
     refreshing = true;
     map->refreshPointed();
     refreshing = false;
@@ -315,10 +342,22 @@ void RoutingView::Private::showSelection() {
         return;
     }
     map->setSelected(selection->layer(), selection->expert());
+    showNote();
+}
+
+void RoutingView::Private::showNote() {
     const QString text = texts().note(selection->layer());
     note->setText(text);
     map->setAccessibleDescription(text);
     q->setAccessibleDescription(text);
+    noteOutdated = false;
+    noteTimer.start();
+}
+
+void RoutingView::Private::inputChanged() {
+    outdated = true;
+    onlyGrew = false;
+    q->changed();
 }
 
 RoutingView::RoutingView(Selection* selection, QWidget* parent)
@@ -336,9 +375,11 @@ void RoutingView::compute() {
 }
 
 void RoutingView::setLoad(std::shared_ptr<const RoutingLoad> load) {
-    d->input.continuesReference = d->continues(load.get());
+    const bool grows = d->grows(load.get());
+    d->input.continuesReference = d->input.continuesReference && grows;
     d->input.load = std::move(load);
     d->outdated = true;
+    d->onlyGrew = d->onlyGrew && grows;
     changed();
 }
 
@@ -347,8 +388,7 @@ void RoutingView::setToken(std::shared_ptr<const RoutedToken> main,
     d->input.mainToken = std::move(main);
     d->input.mtpToken = std::move(mtp);
     if (d->input.mode == Mode::ThisToken) {
-        d->outdated = true;
-        changed();
+        d->inputChanged();
     }
 }
 
@@ -360,8 +400,7 @@ void RoutingView::setMode(Mode mode) {
     const int number = static_cast<int>(mode);
     if (mode != d->input.mode && number >= 0 && number < kRoutingModes) {
         d->input.mode = mode;
-        d->outdated = true;
-        changed();
+        d->inputChanged();
     }
 }
 
@@ -373,8 +412,7 @@ void RoutingView::setPhases(unsigned mask) {
     const unsigned known = mask & kAllTokens;
     if (known != d->input.phases) {
         d->input.phases = known;
-        d->outdated = true;
-        changed();
+        d->inputChanged();
     }
 }
 
@@ -385,8 +423,7 @@ RoutingView::Order RoutingView::order() const {
 void RoutingView::setOrder(Order order) {
     if (order != d->input.order && (order == Order::ById || order == Order::ByLoad)) {
         d->input.order = order;
-        d->outdated = true;
-        changed();
+        d->inputChanged();
     }
 }
 
@@ -398,16 +435,14 @@ void RoutingView::pinReference() {
     if (d->input.load) {
         d->input.reference = d->input.load;
         d->input.continuesReference = true;
-        d->outdated = true;
-        changed();
+        d->inputChanged();
     }
 }
 
 void RoutingView::unpinReference() {
     d->input.reference.reset();
     d->input.continuesReference = false;
-    d->outdated = true;
-    changed();
+    d->inputChanged();
 }
 
 QString RoutingView::cellText(int layer, int expert) const {
