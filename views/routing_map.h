@@ -86,7 +86,8 @@ class RoutingMap final : public QCustomPlot {
     void drawCells(QCPPainter* painter);
     void renderCells(QImage& image, double ratio) const;
     void renderRow(int row, const std::vector<int>& columns, QRgb* line) const;
-    void drawBorders(QCPPainter* painter) const;
+    std::vector<int> borderPixels(double ratio) const;
+    QColor borderColour() const;
     void drawDenseLabels(QCPPainter* painter) const;
     void drawOutline(QCPPainter* painter, int layer, int expert, Qt::PenStyle style) const;
     void drawMarks(QCPPainter* painter) const;

@@ -12,8 +12,16 @@
 namespace gatescope {
 
 namespace {
+
 constexpr double kVectorRatio = 3;  // pixels of the cells' image in a vector picture's unit
+
+QRgb mixed(QRgb under, const QColor& over) {
+    const auto mix = [&](int a, int b) { return a + (b - a) * over.alpha() / 255; };
+    return qRgb(mix(qRed(under), over.red()), mix(qGreen(under), over.green()),
+                mix(qBlue(under), over.blue()));
 }
+
+}  // namespace
 
 /// New values change nothing but what lies within the axes. Thirty times a second that must not
 /// cost laying out the axes and drawing them into the plot's buffer again, nor the buffer's way
@@ -38,28 +46,33 @@ QRectF RoutingMap::pixelsOf(const QRectF& cells) const {
 }
 
 void RoutingMap::drawInside(QCPPainter* painter) {
+    if (inside().isEmpty()) {
+        return;  // not laid out yet
+    }
     painter->setAntialiasing(false);
     drawCells(painter);
     const QBrush hatching = hatchBrush(palette());
     for (const QRectF& cells : m_hatches) {
         painter->fillRect(pixelsOf(cells), hatching);
     }
-    drawBorders(painter);
     drawDenseLabels(painter);
     drawMarks(painter);
 }
 
 void RoutingMap::drawCells(QCPPainter* painter) {
     const bool isVector = painter->modes().testFlag(QCPPainter::pmVectorized);
-    renderCells(m_image, isVector ? kVectorRatio : painter->deviceTransform().m11());
-    painter->drawImage(QRectF(inside()), m_image);
+    const double ratio = isVector ? kVectorRatio : painter->deviceTransform().m11();
+    renderCells(m_image, ratio);
+    m_image.setDevicePixelRatio(ratio);
+    painter->drawImage(inside().topLeft(),
+                       m_image);  // at a point, not into a rectangle: a plain copy
 }
 
 /// Every pixel takes the colour of the cell under its middle, at `ratio` pixels in the widget's
 /// unit.
 void RoutingMap::renderCells(QImage& image, double ratio) const {
     const QRect rect = inside();
-    const QSize size = (QSizeF(rect.size()) * ratio).toSize();
+    const QSize size(qRound(rect.width() * ratio), qRound(rect.height() * ratio));
     if (image.size() != size) {
         image = QImage(size, QImage::Format_RGB32);
     }
@@ -69,6 +82,8 @@ void RoutingMap::renderCells(QImage& image, double ratio) const {
         const double column = std::floor(xAxis->pixelToCoord(pixel) + 0.5);
         columns[x] = column >= 0 && column < m_shape.experts ? static_cast<int>(column) : -1;
     }
+    const std::vector<int> borders = borderPixels(ratio);
+    const QColor border = borderColour();
     int above = -1;
     for (int y = 0; y < size.height(); ++y) {
         const int row = rowOf(layerAt(yAxis->pixelToCoord(rect.top() + (y + 0.5) / ratio)));
@@ -77,9 +92,33 @@ void RoutingMap::renderCells(QImage& image, double ratio) const {
             std::memcpy(line, image.constScanLine(y - 1), columns.size() * sizeof(QRgb));
         } else {
             renderRow(row, columns, line);
+            for (const int x : borders) {
+                line[x] = row < 0 ? line[x] : mixed(line[x], border);
+            }
         }
         above = row;
     }
+}
+
+/// Of the image, where groups of experts meet. Lines of their own would cost more than all cells:
+/// Qt hands what is many rows high to other threads.
+std::vector<int> RoutingMap::borderPixels(double ratio) const {
+    std::vector<int> out;
+    if (!m_experts.empty()) {
+        return out;  // sorted, groups have no place of their own
+    }
+    const QRect rect = inside();
+    const int width = std::max(1, qRound(ratio));
+    const int size = m_shape.experts / std::max(1, m_shape.groups);
+    for (int group = 1; group < m_shape.groups; ++group) {
+        const double at = xAxis->coordToPixel(group * size - 0.5) - rect.left();
+        const int first = qRound(at * ratio) - width / 2;
+        for (int x = std::max(0, first); x < std::min(first + width, qRound(rect.width() * ratio));
+             ++x) {
+            out.push_back(x);
+        }
+    }
+    return out;
 }
 
 /// row -1: nothing, as for column -1.

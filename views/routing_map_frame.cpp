@@ -80,28 +80,14 @@ void RoutingMap::beforeDrawing() {
     xAxis->ticker()->setTickCount(std::max(2, rect.width() / (5 * line)));
 }
 
-void RoutingMap::drawBorders(QCPPainter* painter) const {
-    if (!m_experts.empty()) {
-        return;  // sorted, groups have no place of their own
-    }
-    // White on viridis, which is dark almost everywhere; text colour where the middle is pale.
+/// White on viridis, which is dark almost everywhere; text colour where the middle is pale.
+QColor RoutingMap::borderColour() const {
     QColor colour(255, 255, 255, 150);
     if (m_mapScale.kind == MapScale::Kind::Diverging) {
         colour = palette().color(QPalette::Active, QPalette::Text);
         colour.setAlpha(110);
     }
-    const int size = m_shape.experts / std::max(1, m_shape.groups);
-    const double top = m_shape.layers.empty() ? 0 : m_shape.layers.front() - 0.5;
-    for (int group = 1; group < m_shape.groups; ++group) {
-        QRectF line = pixelsOf(QRectF(group * size - 0.5, top, 0, bottom() - top));
-        line.setWidth(1);
-        painter->fillRect(line, colour);
-    }
-    if (m_shape.mtpLayer >= 0) {  // the gap stays empty
-        const double last = m_shape.totalLayers - 0.5;
-        painter->fillRect(pixelsOf(QRectF(-0.5, last, m_shape.experts, m_mtpY - 0.5 - last)),
-                          m_colours.missing());
-    }
+    return colour;
 }
 
 void RoutingMap::drawDenseLabels(QCPPainter* painter) const {
