@@ -33,9 +33,12 @@ void fillFrame(LiveFrame& frame, const TrafficAnalysis& analysis, const FrameWan
         if (row < relations->transitions.rows()) {
             next = relations->transitions.value(row);
         }
-        frame.layer = std::make_shared<const LayerProfile>(
-            layerProfile(relations->coactivation.value(row), next ? &*next : nullptr,
-                         relations->reads.value(row)));
+        LayerProfile layer = layerProfile(relations->coactivation.value(row),
+                                          next ? &*next : nullptr, relations->reads.value(row));
+        if (next) {
+            layer.next.shifted = relations->transitions.recentBaseline(row);
+        }
+        frame.layer = std::make_shared<const LayerProfile>(std::move(layer));
     }
 }
 

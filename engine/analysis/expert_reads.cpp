@@ -37,6 +37,10 @@ std::vector<std::int64_t> sumsBySize(const std::vector<std::int64_t>& byDepth) {
 
 }  // namespace
 
+double PinnedForecast::hitRate(int cacheExperts) const {
+    return n > 0 ? rate(hitsAt(hits, cacheExperts), n) : kNaN;
+}
+
 double ExpertReadsValue::lruHitRate(int cacheExperts) const {
     return rate(hitsAt(lruHits, cacheExperts), n);
 }
@@ -72,6 +76,10 @@ double ExpertReadsTotal::lfuHitRate() const {
 
 double ExpertReadsTotal::pinnedHitRate() const {
     return rate(pinnedHits, n);
+}
+
+double ExpertReadsTotal::forecastHitRate() const {
+    return rate(forecastHits, forecastN);
 }
 
 ExpertReads::ExpertReads(RoutingShape shape) : m_shape(std::move(shape)) {
@@ -136,6 +144,7 @@ void ExpertReads::addRow(Row& row, const std::vector<RoutedToken>& tokens, std::
             read(row, static_cast<std::uint16_t>(word * kWordBits + bit));
         }
     }
+    mark(row);
 }
 
 void ExpertReads::read(Row& row, std::uint16_t expert) {
@@ -173,6 +182,45 @@ void ExpertReads::readFrequent(Row& row, std::uint16_t expert) {
     row.frequent.push_back(moving);
 }
 
+void ExpertReads::mark(Row& row) {
+    if (row.steps % row.markEvery == 0) {
+        row.marks.push_back({row.steps, {row.counts.begin(), row.counts.end()}});
+    }
+    // The middle only moves on: marks before the last one in the first half are never needed again.
+    while (row.marks.size() > 1 && row.marks[1].steps <= row.steps / 2) {
+        row.marks.erase(row.marks.begin());
+    }
+    if (row.marks.size() > kReadMarks) {
+        row.markEvery *= 2;
+        const auto thinned = [&row](const Mark& mark) { return mark.steps % row.markEvery != 0; };
+        row.marks.erase(std::remove_if(row.marks.begin() + 1, row.marks.end(), thinned),
+                        row.marks.end());
+    }
+}
+
+PinnedForecast ExpertReads::forecast(const Row& row) {
+    PinnedForecast out;
+    if (row.marks.empty() || row.marks.front().steps > row.steps / 2) {
+        return out;
+    }
+    const Mark& middle = row.marks.front();
+    std::vector<std::size_t> order(row.counts.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&middle](std::size_t a, std::size_t b) {
+        return middle.counts[a] > middle.counts[b];
+    });
+    std::vector<std::int64_t> later(order.size());
+    std::transform(order.begin(), order.end(), later.begin(), [&](std::size_t expert) {
+        return row.counts[expert] - std::int64_t{middle.counts[expert]};
+    });
+    out.stepsLearned = middle.steps;
+    out.readsLearned = std::accumulate(middle.counts.begin(), middle.counts.end(), std::int64_t{0});
+    out.stepsScored = row.steps - middle.steps;
+    out.hits = sumsBySize(later);
+    out.n = out.hits.back();
+    return out;
+}
+
 ExpertReadsValue ExpertReads::value(int row) const {
     assert(row >= 0 && row < rows());
     const Row& from = m_rows[static_cast<std::size_t>(row)];
@@ -192,6 +240,7 @@ ExpertReadsValue ExpertReads::value(int row) const {
     std::vector<std::int64_t> mostRead = from.counts;
     std::sort(mostRead.begin(), mostRead.end(), std::greater<>());
     out.pinnedHits = sumsBySize(mostRead);
+    out.forecast = forecast(from);
     return out;
 }
 
@@ -204,6 +253,8 @@ std::vector<ExpertReadsTotal> ExpertReads::totals() const {
             out[size].lruHits += layer.lruHits[size];
             out[size].lfuHits += layer.lfuHits[size];
             out[size].pinnedHits += layer.pinnedHits[size];
+            out[size].forecastN += layer.forecast.n;
+            out[size].forecastHits += layer.forecast.n > 0 ? layer.forecast.hits[size] : 0;
         }
     }
     for (std::size_t size = 0; size < out.size(); ++size) {

@@ -9,6 +9,23 @@
 
 namespace gatescope {
 
+/// Points in time at which a layer's read counts are kept; 4 E bytes each.
+inline constexpr std::size_t kReadMarks = 32;
+
+/// Experts pinned by what was read in the first half of the steps, scored on the second half: what
+/// a fixed choice made from past traffic would have given on traffic it has not seen. A later half
+/// about other things tells of that, too.
+struct PinnedForecast {
+    std::int64_t stepsLearned = 0;  ///< the choice is made from these, the first ones
+    std::int64_t readsLearned = 0;
+    std::int64_t stepsScored = 0;    ///< all the others
+    std::int64_t n = 0;              ///< reads in these
+    std::vector<std::int64_t> hits;  ///< [E + 1] of n, by the C experts pinned; rising with C
+
+    /// Hits / n for C pinned experts, C held to 0..E. NaN without scored reads.
+    double hitRate(int cacheExperts) const;
+};
+
 /// What a cache of C experts would have spared in one MoE layer, for every C at once.
 ///
 /// A read is one expert's weights needed in one step: a step of several positions reads each
@@ -35,6 +52,9 @@ struct ExpertReadsValue {
     /// first reads are hits too, so this bounds every fixed choice from above and is not a
     /// forecast.
     std::vector<std::int64_t> pinnedHits;
+    /// The same with the C most read experts of the first half (ties: lower id), scored on the
+    /// second: no hindsight, and another n.
+    PinnedForecast forecast;
 
     int experts() const { return static_cast<int>(counts.size()); }
     /// Hits / n for a cache of C experts, C held to 0..E. NaN without reads.
@@ -51,17 +71,22 @@ struct ExpertReadsTotal {
     std::int64_t n = 0;            ///< reads
     std::int64_t lruHits = 0;
     std::int64_t lfuHits = 0;
-    std::int64_t pinnedHits = 0;
+    std::int64_t pinnedHits = 0;    ///< chosen with hindsight
+    std::int64_t forecastN = 0;     ///< reads in each layer's second half
+    std::int64_t forecastHits = 0;  ///< of these; each layer's choice is from its own first half
 
     double lruHitRate() const;  ///< NaN without reads, as the others
     double lfuHitRate() const;
     double pinnedHitRate() const;
+    double forecastHitRate() const;
 };
 
 /// Follows which experts each step reads. LRU and LFU are stack algorithms (Mattson, Gecsei, Slutz
 /// and Traiger, "Evaluation techniques for storage hierarchies", 1970): a cache of C holds the
 /// first C of one list whatever C is, so the depth at which a read is found tells its fate in
-/// caches of all sizes.
+/// caches of all sizes. Where the first half of the steps ends moves while they arrive, so the
+/// counts are kept at up to kReadMarks points of the second half: up to that many steps the halves
+/// are equal, beyond it the first is up to a sixteenth of itself shorter.
 class ExpertReads {
   public:
     /// Throws Error if there are MoE layers without experts or with more than 4096.
@@ -82,6 +107,11 @@ class ExpertReads {
         std::uint64_t rank = 0;  ///< reads, then time of the last one; the lowest goes first
         std::uint16_t expert = 0;
     };
+    /// The counts after so many steps.
+    struct Mark {
+        std::int64_t steps = 0;
+        std::vector<std::uint32_t> counts;  ///< [E]
+    };
     struct Row {
         std::int64_t steps = 0;
         std::int64_t cold = 0;
@@ -91,11 +121,16 @@ class ExpertReads {
         std::vector<std::int64_t> lfuDepth;  ///< [E]
         std::vector<std::uint16_t> recent;   ///< experts read, latest first
         std::vector<Ranked> frequent;        ///< experts read, in LFU stack order
+        /// Ascending; only the first may lie in the first half: it ends the part to learn from.
+        std::vector<Mark> marks;
+        std::int64_t markEvery = 1;  ///< steps
     };
     void check(const std::vector<RoutedToken>& tokens, bool mtp) const;
     void addRow(Row& row, const std::vector<RoutedToken>& tokens, std::size_t firstSlot);
     static void read(Row& row, std::uint16_t expert);
     static void readFrequent(Row& row, std::uint16_t expert);
+    static void mark(Row& row);
+    static PinnedForecast forecast(const Row& row);
 
     RoutingShape m_shape;
     std::vector<Row> m_rows;

@@ -18,7 +18,8 @@ LayerProfile layerProfile(const CoactivationValue& pairs, const TransitionValue*
     if (next != nullptr) {
         out.next.nextLayer = next->nextLayer;
         out.next.n = next->n;
-        out.next.mutualInformation = next->correctedMutualInformation();
+        out.next.mutualInformation = next->mutualInformation();
+        out.next.mutualInformationBias = next->mutualInformationBias();
         out.next.recall = next->recall();
         out.next.popularRecall = next->popularRecall();
         out.next.chanceRecall = next->chanceRecall();

@@ -14,11 +14,13 @@ namespace gatescope {
 struct NextLayerSummary {
     int nextLayer = -1;  ///< absolute index; -1: there is none
     std::int64_t n = 0;
-    double mutualInformation = 0;  ///< nats, bias corrected; see TransitionValue
-    double recall = 0;             ///< recall@k of the count predictor
-    double popularRecall = 0;      ///< of naming the most chosen experts: what load alone gives
-    double chanceRecall = 0;       ///< k / E
-    std::int64_t predicted = 0;    ///< n of the recalls
+    double mutualInformation = 0;      ///< nats, plug-in estimate; see TransitionValue
+    double mutualInformationBias = 0;  ///< nats, what chance gives to first order
+    ShiftBaseline shifted;             ///< the same for the newest tokens, with its baseline
+    double recall = 0;                 ///< recall@k of the count predictor
+    double popularRecall = 0;          ///< of naming the most chosen experts: what load alone gives
+    double chanceRecall = 0;           ///< k / E
+    std::int64_t predicted = 0;        ///< n of the recalls
 };
 
 /// One MoE layer as a whole: which experts go together, and what a cache of experts would spare.

@@ -195,6 +195,8 @@ TransitionCounter::TransitionCounter(RoutingShape shape) : m_shape(std::move(sha
         pair.singles.assign(static_cast<std::size_t>(m_shape.experts), 0);
         pair.nextSingles = pair.singles;
     }
+    const int pairs = std::max(1, m_shape.topK) * std::max(1, m_shape.topK);
+    m_recentLimit = static_cast<std::size_t>(std::clamp(kRecentPairs / pairs, 1, kRecentTokens));
 }
 
 void TransitionCounter::add(const RoutedToken& token, bool mtp) {
@@ -205,6 +207,7 @@ void TransitionCounter::add(const RoutedToken& token, bool mtp) {
     if (!isOrdinaryWork(token, mtp)) {
         return;
     }
+    remember(token.routing.experts);
     const bool predicting = ++m_tokens % kPredictEvery == 0;
     const auto topK = static_cast<std::size_t>(m_shape.topK);
     const Slots slots(token.routing.experts);
@@ -228,6 +231,46 @@ void TransitionCounter::add(const RoutedToken& token, bool mtp) {
 TransitionValue TransitionCounter::value(int row) const {
     assert(row >= 0 && row < rows());
     return m_rows[static_cast<std::size_t>(row)];
+}
+
+void TransitionCounter::remember(const std::vector<std::uint16_t>& experts) {
+    if (m_rows.empty()) {
+        return;
+    }
+    if (m_recent.size() < m_recentLimit * experts.size()) {
+        m_recent.insert(m_recent.end(), experts.begin(), experts.end());
+        return;
+    }
+    std::copy(experts.begin(), experts.end(),
+              m_recent.begin() + static_cast<std::ptrdiff_t>(m_oldest * experts.size()));
+    m_oldest = (m_oldest + 1) % m_recentLimit;
+}
+
+PairedChoices TransitionCounter::recent(int row) const {
+    assert(row >= 0 && row < rows());
+    const auto topK = static_cast<std::size_t>(m_shape.topK);
+    const std::size_t width = m_shape.layers.size() * topK;
+    const std::size_t tokens = m_recent.size() / width;
+    PairedChoices out{m_shape.experts, m_shape.topK, {}, {}};
+    for (std::size_t i = 0; i < tokens; ++i) {
+        const Slots slots = Slots(m_recent).subspan((m_oldest + i) % tokens * width, width);
+        const Slots from = slots.subspan(static_cast<std::size_t>(row) * topK, topK);
+        const Slots to = slots.subspan((static_cast<std::size_t>(row) + 1) * topK, topK);
+        if (chosen(from) > 0 && chosen(to) > 0) {
+            out.from.insert(out.from.end(), from.begin(), from.end());
+            out.to.insert(out.to.end(), to.begin(), to.end());
+        }
+    }
+    return out;
+}
+
+ShiftBaseline TransitionCounter::recentBaseline(int row) const {
+    assert(row >= 0 && row < rows());
+    const std::int64_t n = m_rows[static_cast<std::size_t>(row)].n;
+    if (m_baseline.row != row || n - m_baseline.n >= m_baseline.value.n / 8) {
+        m_baseline = {row, n, shiftBaseline(recent(row))};
+    }
+    return m_baseline.value;
 }
 
 }  // namespace gatescope

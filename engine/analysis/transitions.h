@@ -4,12 +4,18 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/analysis/shift_baseline.h"
 #include "engine/trace/step_trace.h"
 
 namespace gatescope {
 
 /// Predictability is measured on every so many tokens: often enough, and cheap.
 inline constexpr int kPredictEvery = 8;
+
+/// The newest tokens, whose choices are kept for the shifted baseline: at most this many, and fewer
+/// for a large k, so that a baseline takes a fraction of a second.
+inline constexpr int kRecentTokens = 2048;
+inline constexpr int kRecentPairs = 1 << 18;  ///< n k^2
 
 /// An expert of the next MoE layer and how often it follows.
 struct NextExpert {
@@ -73,7 +79,8 @@ struct TransitionValue {
 
 /// Counts transitions between successive main MoE layers. Ordinary prefill and decode positions
 /// count; special tokens, rejected drafts and the MTP layer do not. A table takes 4 E^2 bytes from
-/// its first token on.
+/// its first token on, the choices of the newest tokens 4 MiB at most for V3's shape. Not
+/// thread-safe.
 class TransitionCounter {
   public:
     /// Throws Error if there are MoE layers without experts or with more than 4096.
@@ -85,11 +92,28 @@ class TransitionCounter {
     int rows() const { return static_cast<int>(m_rows.size()); }
     /// A copy of the counts from this main row to the next.
     TransitionValue value(int row) const;
+    /// What the newest tokens chose in this main row and the next, those that chose in both.
+    PairedChoices recent(int row) const;
+    /// shiftBaseline() of recent(), for a value shown while tokens arrive: the one before is given
+    /// again until an eighth of its tokens is new. Its n and its figures belong together.
+    ShiftBaseline recentBaseline(int row) const;
 
   private:
+    void remember(const std::vector<std::uint16_t>& experts);
+
     RoutingShape m_shape;
     std::vector<TransitionValue> m_rows;
     std::int64_t m_tokens = 0;
+    std::size_t m_recentLimit = 0;        ///< tokens
+    std::vector<std::uint16_t> m_recent;  ///< [tokens * main rows * k], a ring
+    std::size_t m_oldest = 0;             ///< token of the ring that goes next
+
+    struct Baseline {
+        int row = -1;
+        std::int64_t n = 0;  ///< tokens counted when it was made
+        ShiftBaseline value;
+    };
+    mutable Baseline m_baseline;  ///< the last one made
 };
 
 }  // namespace gatescope

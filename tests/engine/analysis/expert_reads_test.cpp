@@ -56,6 +56,7 @@ std::int64_t simulatedHits(const std::vector<int>& reads, std::size_t size, bool
 struct Traffic {
     ExpertReads counter;
     std::vector<std::vector<int>> reads{{}, {}};
+    std::vector<std::vector<std::set<int>>> readsByStep{{}, {}};  ///< [row][step]
 
     Traffic(int experts, int topK, int steps) : counter(relationShape(2, experts, topK)) {
         std::mt19937 random(17);
@@ -72,6 +73,7 @@ struct Traffic {
             counter.add(stepOf(std::move(tokens), topK));
             for (std::size_t row = 0; row < 2; ++row) {
                 reads[row].insert(reads[row].end(), needed[row].begin(), needed[row].end());
+                readsByStep[row].push_back(needed[row]);
             }
         }
     }
@@ -166,6 +168,95 @@ TEST(ExpertReads, HitsRiseWithTheCache) {
     EXPECT_EQ(std::accumulate(value.reuse.begin(), value.reuse.end(), value.coldReads), value.n);
 }
 
+TEST(ExpertReads, ForecastByHand) {
+    ExpertReads counter(relationShape(1, 4, 1));
+    for (const std::uint16_t expert : std::vector<std::uint16_t>{0, 1, 0, 2, 1, 0}) {
+        counter.add(stepOf({{expert}}, 1));
+    }
+    // Learns 0, 1, 0 (so 0 before 1, then 2 and 3 by id) and is scored on 2, 1, 0.
+    const PinnedForecast six = counter.value(0).forecast;
+    EXPECT_EQ(six.stepsLearned, 3);
+    EXPECT_EQ(six.readsLearned, 3);
+    EXPECT_EQ(six.stepsScored, 3);
+    EXPECT_EQ(six.n, 3);
+    EXPECT_EQ(six.hits, (std::vector<std::int64_t>{0, 1, 2, 3, 3}));
+    EXPECT_DOUBLE_EQ(six.hitRate(1), 1.0 / 3);
+    EXPECT_DOUBLE_EQ(six.hitRate(-1), 0);
+    EXPECT_DOUBLE_EQ(six.hitRate(99), 1);
+    // The odd step is scored: learns 0, 1, 0 still.
+    counter.add(stepOf({{3}}, 1));
+    EXPECT_EQ(counter.value(0).forecast.stepsLearned, 3);
+    EXPECT_EQ(counter.value(0).forecast.hits, (std::vector<std::int64_t>{0, 1, 2, 3, 4}));
+    // One step has no half to learn from.
+    ExpertReads one(relationShape(1, 4, 1));
+    one.add(stepOf({{0}}, 1));
+    EXPECT_EQ(one.value(0).forecast.n, 0);
+    EXPECT_TRUE(std::isnan(one.value(0).forecast.hitRate(2)));
+    EXPECT_TRUE(std::isnan(one.total(2).forecastHitRate()));
+}
+
+/// Hits of the `size` experts most read in the first steps, in the steps after them.
+std::int64_t forecastHits(const std::vector<std::set<int>>& steps, std::size_t learned,
+                          std::size_t size, int experts) {
+    std::vector<std::pair<int, int>> order;  // reads, negative; expert
+    for (int expert = 0; expert < experts; ++expert) {
+        int reads = 0;
+        for (std::size_t s = 0; s < learned; ++s) reads += static_cast<int>(steps[s].count(expert));
+        order.emplace_back(-reads, expert);
+    }
+    std::sort(order.begin(), order.end());
+    std::int64_t hits = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+        for (std::size_t s = learned; s < steps.size(); ++s) {
+            hits += static_cast<std::int64_t>(steps[s].count(order[i].second));
+        }
+    }
+    return hits;
+}
+
+TEST(ExpertReads, ForecastEqualsANaiveOneOfEverySize) {
+    for (const int steps : {2, 3, 37, 62, 64, 65, 200, 777}) {
+        const Traffic traffic(23, 3, steps);
+        for (std::size_t row = 0; row < 2; ++row) {
+            const PinnedForecast got = traffic.counter.value(static_cast<int>(row)).forecast;
+            EXPECT_LE(got.stepsLearned, steps / 2);
+            EXPECT_GE(got.stepsLearned, steps < 63 ? steps / 2 : steps / 2 - steps / 32) << steps;
+            ASSERT_EQ(got.stepsLearned + got.stepsScored, steps);
+            for (std::size_t size = 0; size <= 23; ++size) {
+                EXPECT_EQ(got.hits[size],
+                          forecastHits(traffic.readsByStep[row],
+                                       static_cast<std::size_t>(got.stepsLearned), size, 23))
+                    << steps << " steps, cache of " << size;
+            }
+            EXPECT_EQ(got.hits.back(), got.n);
+            EXPECT_EQ(got.readsLearned + got.n,
+                      static_cast<std::int64_t>(traffic.reads[row].size()));
+        }
+    }
+}
+
+TEST(ExpertReads, TheMiddleIsNeverFarFromTheHalf) {
+    ExpertReads counter(relationShape(1, 2, 1));
+    for (std::int64_t steps = 1; steps <= 5000; ++steps) {
+        counter.add(stepOf({{static_cast<std::uint16_t>(steps % 2)}}, 1));
+        const PinnedForecast got = counter.value(0).forecast;
+        ASSERT_LE(got.stepsLearned, steps / 2);
+        ASSERT_LE(steps / 2 - got.stepsLearned, steps / 32) << steps;
+    }
+}
+
+TEST(ExpertReads, AForecastDoesNotKnowWhatComes) {
+    // The halves read other experts: hindsight would hit half of the reads, the forecast none.
+    ExpertReads counter(relationShape(1, 8, 1));
+    for (int step = 0; step < 40; ++step) {
+        counter.add(stepOf({{static_cast<std::uint16_t>(step % 2 + (step < 20 ? 0 : 4))}}, 1));
+    }
+    const ExpertReadsValue value = counter.value(0);
+    EXPECT_DOUBLE_EQ(value.pinnedHitRate(2), 0.5);
+    EXPECT_DOUBLE_EQ(value.forecast.hitRate(2), 0);
+    EXPECT_EQ(value.forecast.n, 20);
+}
+
 TEST(ExpertReads, FrequencyKeepsTheRegularsThroughAScan) {
     // Experts 0 and 1 in every round, each time followed by two that come up rarely: with three
     // places recency has lost both by the next round, frequency keeps both.
@@ -196,6 +287,9 @@ TEST(ExpertReads, TotalsAreOfTheMainLayers) {
     EXPECT_EQ(total.lruHits, 2);
     EXPECT_EQ(total.lfuHits, 2);
     EXPECT_EQ(total.pinnedHits, 4);
+    EXPECT_EQ(total.forecastN, 2);  // the second step of both layers, not the MTP layer's
+    EXPECT_EQ(total.forecastHits, 2);
+    EXPECT_DOUBLE_EQ(total.forecastHitRate(), 1);
     EXPECT_DOUBLE_EQ(total.lruHitRate(), 0.5);
     EXPECT_EQ(counter.totals().size(), 9U);
     EXPECT_EQ(counter.totals()[8].n, 4);

@@ -226,6 +226,70 @@ TEST(Transitions, EmptySlotsAreNoChoices) {
     EXPECT_EQ(counter.value(1).n, 0);
 }
 
+TEST(Transitions, KeepsTheNewestChoicesInOrder) {
+    TransitionCounter counter(relationShape(3, 256, 2));
+    for (int t = 0; t < kRecentTokens + 5; ++t) {
+        const auto low = static_cast<std::uint16_t>(t % 256);
+        const auto high = static_cast<std::uint16_t>(t / 256);
+        const auto next = static_cast<std::uint16_t>((t + 1) % 256);
+        const auto other = static_cast<std::uint16_t>((low + 128) % 256);
+        counter.add(
+            routedToken({low, other, next, kEmpty, static_cast<std::uint16_t>(100 + high), kEmpty},
+                        2),
+            false);
+    }
+    counter.add(routedToken({1, 2, 3, 4, 5, 6}, 2, Phase::Rejected), false);
+    counter.add(routedToken({kEmpty, kEmpty, 3, 4, 5, 6}, 2), false);  // pushes the oldest out
+    const PairedChoices first = counter.recent(0);
+    const PairedChoices second = counter.recent(1);
+    EXPECT_EQ(first.experts, 256);
+    EXPECT_EQ(first.topK, 2);
+    EXPECT_EQ(first.n(), kRecentTokens - 1);
+    EXPECT_EQ(second.n(), kRecentTokens);
+    for (int i = 0; i < kRecentTokens - 1; ++i) {
+        const int t = i + 6;
+        const auto at = static_cast<std::size_t>(2 * i);
+        ASSERT_EQ(first.from[at], t % 256);
+        ASSERT_EQ(first.to[at], (t + 1) % 256);
+        ASSERT_EQ(first.to[at + 1], kEmpty);
+        ASSERT_EQ(second.from[at], (t + 1) % 256);
+        ASSERT_EQ(second.to[at], 100 + t / 256);
+    }
+}
+
+TEST(Transitions, KeepsFewerTokensOfALargeTopK) {
+    TransitionCounter counter(relationShape(2, 64, 16));
+    std::mt19937 random(12);
+    for (int t = 0; t < 1100; ++t) {
+        counter.add(routedToken(uniformChoices(random, 2, 64, 16), 16), false);
+    }
+    EXPECT_EQ(counter.recent(0).n(), kRecentPairs / 256);
+    EXPECT_EQ(counter.value(0).n, 1100);
+}
+
+TEST(Transitions, TheBaselineShownIsMadeAnewWhenAnEighthIsNew) {
+    TransitionCounter counter(relationShape(3, 16, 2));
+    std::mt19937 random(13);
+    const auto add = [&](int tokens) {
+        for (int t = 0; t < tokens; ++t) {
+            counter.add(routedToken(unevenChoices(random, 3, 16, 2), 2), false);
+        }
+    };
+    EXPECT_EQ(counter.recentBaseline(0).n, 0);
+    add(160);
+    const ShiftBaseline first = counter.recentBaseline(0);
+    EXPECT_EQ(first.n, 160);
+    EXPECT_EQ(first.mean, shiftBaseline(counter.recent(0)).mean);
+    add(19);
+    EXPECT_EQ(counter.recentBaseline(0).n, 160);
+    EXPECT_EQ(counter.recentBaseline(0).observed, first.observed);
+    EXPECT_EQ(counter.recentBaseline(1).n, 179);  // another pair
+    EXPECT_EQ(counter.recentBaseline(0).n, 179);
+    add(23);
+    EXPECT_EQ(counter.recentBaseline(0).n, 202);
+    EXPECT_EQ(counter.recentBaseline(0).observed, shiftBaseline(counter.recent(0)).observed);
+}
+
 TEST(Transitions, RefusesWhatDoesNotFit) {
     TransitionCounter counter(relationShape(2, 4, 2));
     EXPECT_THROW(counter.add(routedToken({0, 1, 2, 4}, 2), false), Error);

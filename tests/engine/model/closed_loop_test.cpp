@@ -3,30 +3,22 @@
 
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "engine/analysis/bias_update.h"
+#include "engine/analysis/load_statistics.h"
 #include "engine/error.h"
 #include "tests/engine/model/golden.h"
 
 namespace gatescope::test {
 namespace {
 
-// The statistics written down once more, as the golden file defines them.
-double maxVio(const std::vector<std::int64_t>& load) {
-    const double mean =
-        std::accumulate(load.begin(), load.end(), 0.0) / static_cast<double>(load.size());
-    return static_cast<double>(*std::max_element(load.begin(), load.end())) / mean - 1;
-}
-
-double entropy(const std::vector<std::int64_t>& load) {
-    const double all = std::accumulate(load.begin(), load.end(), 0.0);
-    double sum = 0;
-    for (const auto x : load) {
-        const double p = static_cast<double>(x) / all;
-        if (x > 0) sum -= p * std::log(p);
-    }
-    return sum / std::log(static_cast<double>(load.size()));
+/// The statistics the golden file has of this load.
+void expectStatistics(const std::vector<std::int64_t>& load, const nlohmann::json& want) {
+    const LoadStatistics ours = loadStatistics(load);
+    EXPECT_NEAR(ours.maxVio, want["max_vio"].get<double>(), 1e-9);
+    EXPECT_NEAR(ours.cv, want["cv"].get<double>(), 1e-9);
+    EXPECT_NEAR(ours.gini, want["gini"].get<double>(), 1e-9);
+    EXPECT_NEAR(ours.entropy, want["entropy_norm"].get<double>(), 1e-9);
 }
 
 class Loads final : public ForwardObserver {
@@ -72,8 +64,7 @@ TEST_P(ClosedLoop, TheModelReallyRunsUnderABiasThatMoves) {
             const auto& load = loads.layers.at(layer.layer);
             ASSERT_EQ(load, want["load"].get<std::vector<std::int64_t>>())
                 << "layer " << layer.layer << " batch " << batch;
-            EXPECT_NEAR(maxVio(load), want["max_vio"].get<double>(), 1e-9);
-            EXPECT_NEAR(entropy(load), want["entropy_norm"].get<double>(), 1e-9);
+            expectStatistics(load, want);
             updateBias(std::span<float>(layer.bias), load, gamma);
             EXPECT_LE(maxDifference(layer.bias, want["bias_after"].get<std::vector<float>>()),
                       1e-6f);
