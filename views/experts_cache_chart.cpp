@@ -22,10 +22,12 @@ ExpertsCacheChart::ExpertsCacheChart(QWidget* parent) : QCustomPlot(parent) {
     yAxis->setLabel(tr("hit rate"));
     m_even = addGraph();
     m_pinned = addGraph();
+    m_forecast = addGraph();
     m_lfu = addGraph();
     m_lru = addGraph();
-    m_even->setName(tr("even load"));
-    m_pinned->setName(tr("pinned, hindsight"));
+    m_even->setName(tr("even"));
+    m_pinned->setName(tr("hindsight"));
+    m_forecast->setName(tr("1st half"));
     m_lfu->setName(tr("LFU"));
     m_lru->setName(tr("LRU"));
     m_cursor = new QCPItemLine(this);
@@ -41,15 +43,18 @@ void ExpertsCacheChart::setReads(const ExpertReadsValue& reads, std::int64_t byt
     QVector<double> lru;
     QVector<double> lfu;
     QVector<double> pinned;
+    QVector<double> forecast;
     for (int size = 0; size <= experts && reads.n > 0; ++size) {
         keys.push_back(size);
         lru.push_back(reads.lruHitRate(size));
         lfu.push_back(reads.lfuHitRate(size));
         pinned.push_back(reads.pinnedHitRate(size));
+        forecast.push_back(reads.forecast.hitRate(size));
     }
     m_lru->setData(keys, lru, true);
     m_lfu->setData(keys, lfu, true);
     m_pinned->setData(keys, pinned, true);
+    m_forecast->setData(keys, forecast, true);
     const double end = std::max(1, experts);
     m_even->setData({0, end}, {0, 1}, true);
     setExpertsPlotEnd(this, end);
@@ -62,12 +67,17 @@ QString ExpertsCacheChart::sizeText(int cacheExperts) const {
         return {};
     }
     QString text = tr("%1 of %2 experts in the cache · hits of n = %3 reads: LRU %4, LFU %5, "
-                      "pinned %6 · even load %7")
+                      "pinned with hindsight %6 · even load %7")
                        .arg(integerText(cacheExperts), integerText(m_reads.experts()),
                             integerText(m_reads.n), percentText(m_reads.lruHitRate(cacheExperts)),
                             percentText(m_reads.lfuHitRate(cacheExperts)),
                             percentText(m_reads.pinnedHitRate(cacheExperts)),
                             percentText(static_cast<double>(cacheExperts) / m_reads.experts()));
+    if (m_reads.forecast.n > 0) {
+        text += tr(" · pinned by the first half, in the second %1 (n = %2)")
+                    .arg(percentText(m_reads.forecast.hitRate(cacheExperts)),
+                         integerText(m_reads.forecast.n));
+    }
     if (m_bytesPerExpert > 0) {
         const double saved =
             static_cast<double>(m_reads.lruHits[static_cast<std::size_t>(cacheExperts)]) *
@@ -130,6 +140,7 @@ void ExpertsCacheChart::restyle() {
     m_lru->setPen(QPen(colours.accent, 2));
     m_lfu->setPen(QPen(text, 1.5));
     m_pinned->setPen(QPen(text, 1.5, Qt::DashLine));
+    m_forecast->setPen(QPen(colours.accent, 1.5, Qt::DashLine));
     m_even->setPen(QPen(colours.muted, 1, Qt::DotLine));
     m_cursor->setPen(QPen(text, 1));
     yAxis->setBasePen(Qt::NoPen);

@@ -36,6 +36,7 @@ class ExpertsCacheChart final : public QCustomPlot {
     int m_pointed = -1;
     QCPGraph* m_even = nullptr;
     QCPGraph* m_pinned = nullptr;
+    QCPGraph* m_forecast = nullptr;
     QCPGraph* m_lfu = nullptr;
     QCPGraph* m_lru = nullptr;
     QCPItemLine* m_cursor = nullptr;

@@ -59,6 +59,64 @@ QString bothTip() {
     return ExpertsView::tr("tokens that chose both; all pairs of a token's choices count");
 }
 
+QString forecastTip(const PinnedForecast& forecast) {
+    return forecast.n == 0
+               ? ExpertsView::tr(
+                     "pinned by the first half: hit rate with the experts that the first half of "
+                     "the "
+                     "steps read most, in the second half: from two steps on")
+               : ExpertsView::tr(
+                     "pinned by the first half: hit rate with the experts that the first %1 steps "
+                     "read "
+                     "most (%2 reads), in the other %3 steps (n = %4 reads)")
+                     .arg(integerText(forecast.stepsLearned), integerText(forecast.readsLearned),
+                          integerText(forecast.stepsScored), integerText(forecast.n));
+}
+
+using Cells = std::vector<NumberCell>;
+
+NumberCell measureCell(const QString& name, const QString& tip) {
+    return {name, {}, tip, {}};
+}
+
+NumberCell noCell() {
+    return {QString(QChar(0x2013)), {}, {}, {}};
+}
+
+std::vector<Cells> informationRows(const NextLayerSummary& next) {
+    const ShiftBaseline& shifted = next.shifted;
+    Cells newest{measureCell(
+        ExpertsView::tr("of the newest"),
+        ExpertsView::tr("of the newest tokens; chance: the next layer's tokens shifted against "
+                        "these by %1 or more, round the end, so that their order and the loads "
+                        "stay; needs %2 tokens")
+            .arg(kLeastShift)
+            .arg(2 * kLeastShift + kFewestShifts - 1))};
+    for (const double figure : {shifted.observed, shifted.mean, shifted.p95, shifted.pValue}) {
+        newest.push_back(valueCell(shifted.shifts > 0 ? figure : std::nan("")));
+    }
+    newest.push_back(countCell(shifted.n));
+    return {{measureCell(
+                 ExpertsView::tr("information"),
+                 ExpertsView::tr("of all tokens; chance: (e - k)(e' - k) / (2 N), e and e' experts "
+                                 "seen, N pairs, for tokens independent of each other")),
+             valueCell(next.mutualInformation), valueCell(next.mutualInformationBias), noCell(),
+             noCell(), countCell(next.n)},
+            std::move(newest)};
+}
+
+std::vector<Cells> recallRows(const NextLayerSummary& next, int topK) {
+    return {{measureCell(ExpertsView::tr("recall@%1").arg(topK),
+                         ExpertsView::tr("of the next layer's experts, those that the counts "
+                                         "named beforehand; chance: k / E")),
+             shareCell(next.recall), shareCell(next.chanceRecall), noCell(), noCell(),
+             countCell(next.predicted)},
+            {measureCell(ExpertsView::tr("by load alone"),
+                         ExpertsView::tr("naming the most chosen experts every time")),
+             shareCell(next.popularRecall), shareCell(next.chanceRecall), noCell(), noCell(),
+             countCell(next.predicted)}};
+}
+
 }  // namespace
 
 QString layerName(const RoutingShape& shape, int layer) {
@@ -235,20 +293,56 @@ ExpertsTable pairsTable(const ExpertsValue& value) {
     return out;
 }
 
+ExpertsTable nextLayerTable(const ExpertsValue& value) {
+    const NextLayerSummary& next = value.layer.next;
+    ExpertsTable out;
+    out.name = ExpertsView::tr("Next layer");
+    if (next.nextLayer >= 0) {
+        out.name += QStringLiteral(" (%1)").arg(next.nextLayer);
+    }
+    out.numeric = false;
+    out.header = {ExpertsView::tr("measure"), ExpertsView::tr("value"), ExpertsView::tr("chance"),
+                  ExpertsView::tr("95 %"),    ExpertsView::tr("p"),     ExpertsView::tr("n")};
+    out.headerTips = {
+        ExpertsView::tr("what a token's experts here tell about those in the next MoE layer"),
+        ExpertsView::tr("information: mutual information of one choice here and one there, in "
+                        "nats, as counted, which is too large at small n"),
+        ExpertsView::tr("the mean by chance"),
+        ExpertsView::tr("95 % point by chance, of %1 shifts").arg(next.shifted.shifts),
+        ExpertsView::tr("(1 + shifts with at least this) / (shifts + 1), %1 shifts")
+            .arg(next.shifted.shifts),
+        ExpertsView::tr("tokens")};
+    out.empty = next.nextLayer < 0 ? ExpertsView::tr("No main MoE layer follows this one.")
+                                   : ExpertsView::tr("No token was counted in both layers yet.");
+    if (next.nextLayer >= 0 && next.n > 0) {
+        out.rows = informationRows(next);
+        for (auto& row : recallRows(next, value.shape.topK)) {
+            out.rows.push_back(std::move(row));
+        }
+    }
+    return out;
+}
+
 ExpertsTable cacheTable(const ExpertsValue& value, bool everySize) {
     const ExpertReadsValue& reads = value.layer.reads;
     ExpertsTable out;
     out.name = ExpertsView::tr("Cache sizes");
-    out.header = {ExpertsView::tr("experts"), ExpertsView::tr("LRU"), ExpertsView::tr("LFU"),
-                  ExpertsView::tr("pinned"), ExpertsView::tr("even")};
+    out.header = {ExpertsView::tr("experts"),  ExpertsView::tr("LRU"),
+                  ExpertsView::tr("LFU"),      ExpertsView::tr("hindsight"),
+                  ExpertsView::tr("1st half"), ExpertsView::tr("even")};
     out.headerTips = {
         ExpertsView::tr("kept in memory of this layer's %1").arg(reads.experts()),
         ExpertsView::tr(
-            "hit rate when the least recently used expert goes; first reads are misses"),
+            "hit rate when the least recently used expert goes; first reads are misses (n = %1)")
+            .arg(integerText(reads.n)),
         ExpertsView::tr(
-            "hit rate when the least frequently used expert goes; first reads are misses"),
-        ExpertsView::tr(
-            "the most read experts are there from the start: chosen with hindsight, no forecast"),
+            "hit rate when the least frequently used expert goes; first reads are misses (n = %1)")
+            .arg(integerText(reads.n)),
+        ExpertsView::tr("pinned with hindsight: hit rate with the most read experts there from the "
+                        "start: chosen with "
+                        "hindsight, so no fixed choice does better (n = %1)")
+            .arg(integerText(reads.n)),
+        forecastTip(reads.forecast),
         ExpertsView::tr("size / E: a fixed choice under even load")};
     out.empty = ExpertsView::tr("No expert of this layer was read yet.");
     const int experts = reads.n > 0 ? reads.experts() : 0;
@@ -262,8 +356,9 @@ ExpertsTable cacheTable(const ExpertsValue& value, bool everySize) {
                 ExpertsView::tr("%1 of memory for this layer")
                     .arg(bytesText(static_cast<std::int64_t>(std::min(9e18, bytes))));
         }
-        for (const double rate : {reads.lruHitRate(size), reads.lfuHitRate(size),
-                                  reads.pinnedHitRate(size), static_cast<double>(size) / experts}) {
+        for (const double rate :
+             {reads.lruHitRate(size), reads.lfuHitRate(size), reads.pinnedHitRate(size),
+              reads.forecast.hitRate(size), static_cast<double>(size) / experts}) {
             row.push_back(shareCell(rate));
         }
         out.rows.push_back(row);

@@ -34,6 +34,8 @@ ExpertsTable neighbourTable(const ExpertsValue& value, bool after, const QPalett
 ExpertsTable domainsTable(const ExpertsValue& value);
 ExpertsTable windowsTable(const ExpertsValue& value);
 ExpertsTable pairsTable(const ExpertsValue& value);
+/// What the layer's choices tell about those of the next one.
+ExpertsTable nextLayerTable(const ExpertsValue& value);
 /// Every size of the cache, or powers of two only.
 ExpertsTable cacheTable(const ExpertsValue& value, bool everySize);
 

@@ -356,7 +356,7 @@ void ExpertsView::Private::compute() {
     layerPage.note->setText(layerDetails(*value));
     layerPage.note->setVisible(!layerPage.note->text().isEmpty());
     cacheChart->setReads(value->layer.reads, value->bytesPerExpert);
-    fillPage(layerPage, {pairsTable(*value), cacheTable(*value, false)});
+    fillPage(layerPage, {pairsTable(*value), cacheTable(*value, false), nextLayerTable(*value)});
     showPage(wantedPage);
 }
 

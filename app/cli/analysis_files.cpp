@@ -183,6 +183,45 @@ void writeVocabulary(const SpecialisationValue& value, const std::filesystem::pa
     csv.close();
 }
 
+void writeNextLayers(const AnalysisReport& report, const std::filesystem::path& file) {
+    CsvFile csv(file,
+                "layer,next_layer,n,mutual_information_nats,bias_nats,n_newest,shifts,"
+                "mutual_information_newest_nats,shifted_mean_nats,shifted_95_nats,p_value,n_recall,"
+                "recall,recall_load_alone,recall_chance");
+    for (std::size_t row = 0; row < report.next.size(); ++row) {
+        const NextLayerSummary& next = report.next[row];
+        const ShiftBaseline& shifted = next.shifted;
+        csv.add({count(report.balance.rows[row].layer), count(next.nextLayer), count(next.n),
+                 number(next.mutualInformation), number(next.mutualInformationBias),
+                 count(shifted.n), count(shifted.shifts), number(shifted.observed),
+                 number(shifted.mean), number(shifted.p95), number(shifted.pValue),
+                 count(next.predicted), number(next.recall), number(next.popularRecall),
+                 number(next.chanceRecall)});
+    }
+    csv.close();
+}
+
+/// Every size; "main": the main layers together.
+void writeExpertCache(const AnalysisReport& report, const std::filesystem::path& file) {
+    CsvFile csv(file, "layer,experts,n,lru,lfu,pinned_hindsight,n_second_half,pinned_first_half");
+    for (const ExpertReadsValue& reads : report.reads) {
+        for (int size = 1; size <= reads.experts(); ++size) {
+            csv.add({count(reads.layer), count(size), count(reads.n),
+                     number(reads.lruHitRate(size)), number(reads.lfuHitRate(size)),
+                     number(reads.pinnedHitRate(size)), count(reads.forecast.n),
+                     number(reads.forecast.hitRate(size))});
+        }
+    }
+    for (std::size_t size = 1; size < report.mainReads.size(); ++size) {
+        const ExpertReadsTotal& total = report.mainReads[size];
+        csv.add({"main", count(total.cacheExpertsPerLayer), count(total.n),
+                 number(total.lruHitRate()), number(total.lfuHitRate()),
+                 number(total.pinnedHitRate()), count(total.forecastN),
+                 number(total.forecastHitRate())});
+    }
+    csv.close();
+}
+
 }  // namespace
 
 void writeAnalysisFiles(const AnalysisReport& report, const std::filesystem::path& folder) {
@@ -194,6 +233,8 @@ void writeAnalysisFiles(const AnalysisReport& report, const std::filesystem::pat
     writeAffinities(*report.specialisation, folder / "affinities.csv");
     writeSpecialists(*report.specialisation, folder / "specialists.csv");
     writeVocabulary(*report.specialisation, folder / "vocabulary.csv");
+    writeNextLayers(report, folder / "next-layers.csv");
+    writeExpertCache(report, folder / "expert-cache.csv");
 }
 
 }  // namespace gatescope::cli

@@ -51,6 +51,56 @@ Json biasJson(const BiasRowDiagnostics* row) {
             {"ties", row->ties}};
 }
 
+Json nextLayerJson(const NextLayerSummary& next) {
+    const ShiftBaseline& shifted = next.shifted;
+    return {{"layer", next.nextLayer},
+            {"n", next.n},
+            {"mutual_information_nats", number(next.mutualInformation)},
+            {"bias_nats", number(next.mutualInformationBias)},
+            {"shifted",
+             {{"n", shifted.n},
+              {"shifts", shifted.shifts},
+              {"mutual_information_nats", number(shifted.observed)},
+              {"null_mean", number(shifted.mean)},
+              {"null_95", number(shifted.p95)},
+              {"p_value", number(shifted.pValue)}}},
+            {"n_recall", next.predicted},
+            {"recall", number(next.recall)},
+            {"recall_load_alone", number(next.popularRecall)},
+            {"recall_chance", number(next.chanceRecall)}};
+}
+
+Json cacheJson(const ExpertReadsValue& reads) {
+    Json sizes = Json::array();
+    for (const int size : cacheSizes(reads.experts())) {
+        sizes.push_back({{"experts", size},
+                         {"lru", number(reads.lruHitRate(size))},
+                         {"lfu", number(reads.lfuHitRate(size))},
+                         {"pinned_hindsight", number(reads.pinnedHitRate(size))},
+                         {"pinned_first_half", number(reads.forecast.hitRate(size))}});
+    }
+    return {{"n", reads.n},
+            {"n_steps", reads.steps},
+            {"n_steps_first_half", reads.forecast.stepsLearned},
+            {"n_second_half", reads.forecast.n},
+            {"hit_rates", std::move(sizes)}};
+}
+
+Json mainCacheJson(const AnalysisReport& report) {
+    Json out = Json::array();
+    for (const int size : cacheSizes(static_cast<int>(report.mainReads.size()) - 1)) {
+        const ExpertReadsTotal& total = report.mainReads[static_cast<std::size_t>(size)];
+        out.push_back({{"experts_per_layer", size},
+                       {"n", total.n},
+                       {"lru", number(total.lruHitRate())},
+                       {"lfu", number(total.lfuHitRate())},
+                       {"pinned_hindsight", number(total.pinnedHitRate())},
+                       {"n_second_half", total.forecastN},
+                       {"pinned_first_half", number(total.forecastHitRate())}});
+    }
+    return out;
+}
+
 Json halfJson(const HalfEvidence& half) {
     return {{"n", half.tokens},
             {"chosen", half.chosen},
@@ -143,6 +193,8 @@ Json layerJson(const AnalysisReport& report, int row) {
               {"weighted_bits", number(apart.weighted)},
               {"bias_bits", number(apart.bias)},
               {"corrected_bits", number(apart.corrected)}}},
+            {"next_layer", index < report.next.size() ? nextLayerJson(report.next[index]) : Json()},
+            {"expert_cache", cacheJson(report.reads[index])},
             {"domains", affinityJson(value, row)}};
 }
 
@@ -169,6 +221,13 @@ const BiasRowDiagnostics* biasRow(const AnalysisReport& report, std::size_t row)
     return nullptr;
 }
 
+std::vector<int> cacheSizes(int experts) {
+    std::vector<int> out;
+    for (int size = 1; size < experts; size *= 2) out.push_back(size);
+    if (experts > 0) out.push_back(experts);
+    return out;
+}
+
 nlohmann::ordered_json analysisJson(const AnalysisReport& report) {
     const SpecialisationValue& value = *report.specialisation;
     Json layers = Json::array();
@@ -188,6 +247,7 @@ nlohmann::ordered_json analysisJson(const AnalysisReport& report) {
               {"answer_tokens", report.batch.answerTokens}}},
             {"domains", domainsJson(report)},
             {"layers", std::move(layers)},
+            {"expert_cache_main_layers", mainCacheJson(report)},
             {"rule",
              {{"least_ratio", value.rule.leastRatio},
               {"false_discovery_rate", value.rule.falseDiscoveryRate},

@@ -11,6 +11,7 @@
 
 #include "engine/analysis/balance.h"
 #include "engine/analysis/bias_counter.h"
+#include "engine/analysis/layer_profile.h"
 #include "engine/analysis/prompt_set.h"
 #include "engine/analysis/specialisation.h"
 #include "engine/decode/prompt_batch.h"
@@ -25,7 +26,13 @@ struct AnalysisReport {
     BalanceValue balance;
     BiasDiagnostics bias;
     std::shared_ptr<const SpecialisationValue> specialisation;
+    std::vector<NextLayerSummary> next;       ///< by main row, the last one without
+    std::vector<ExpertReadsValue> reads;      ///< by row
+    std::vector<ExpertReadsTotal> mainReads;  ///< [E + 1]
 };
+
+/// Cache sizes that are listed: powers of two up to E, and E.
+std::vector<int> cacheSizes(int experts);
 
 /// The bias figures of a row of the balance; null for a model without a correction bias.
 const BiasRowDiagnostics* biasRow(const AnalysisReport& report, std::size_t row);
@@ -35,8 +42,8 @@ std::string analysisTables(const AnalysisReport& report);
 
 nlohmann::ordered_json analysisJson(const AnalysisReport& report);
 
-/// layers.csv, balance.csv, affinities.csv, specialists.csv and vocabulary.csv: one observation a
-/// line. Makes the folder. Throws Error.
+/// layers.csv, balance.csv, affinities.csv, specialists.csv, vocabulary.csv, next-layers.csv
+/// and expert-cache.csv: one observation a line. Makes the folder. Throws Error.
 void writeAnalysisFiles(const AnalysisReport& report, const std::filesystem::path& folder);
 
 }  // namespace gatescope::cli

@@ -131,6 +131,59 @@ std::string replicationTable(const SpecialisationValue& value) {
            table.text();
 }
 
+std::string nextLayersTable(const AnalysisReport& report) {
+    if (report.next.empty()) return {};
+    Table table({"layers", "n", "information", "bias", "newest n", "information", "shifted", "95 %",
+                 "p", "recall n", "recall@k", "load alone", "chance"});
+    for (std::size_t row = 0; row < report.next.size(); ++row) {
+        const NextLayerSummary& next = report.next[row];
+        const ShiftBaseline& shifted = next.shifted;
+        table.add({fmt::format("{} to {}", report.balance.rows[row].layer, next.nextLayer),
+                   count(next.n), number(next.mutualInformation),
+                   number(next.mutualInformationBias), count(shifted.n), number(shifted.observed),
+                   number(shifted.mean), number(shifted.p95), number(shifted.pValue),
+                   count(next.predicted), number(next.recall), number(next.popularRecall),
+                   number(next.chanceRecall)});
+    }
+    return fmt::format(
+               "What a layer's choices tell about the next layer's (information: mutual, in nats, "
+               "as counted)\n"
+               "shifted: its mean and 95 % point over up to {} circular shifts of the next layer's "
+               "tokens, the newest ones only;\n"
+               "p: (1 + shifts that reach it) / (shifts + 1); load alone: recall if the most "
+               "chosen are named\n",
+               kBaselineShifts) +
+           table.text() + "\n";
+}
+
+std::string cacheTable(const AnalysisReport& report) {
+    if (report.reads.empty()) return {};
+    const int quarter = (report.reads.front().experts() + 3) / 4;
+    Table table({"layer", "experts kept", "n", "LRU", "LFU", "pinned, hindsight", "2nd half n",
+                 "pinned, 1st half"});
+    for (std::size_t row = 0; row < report.reads.size(); ++row) {
+        const ExpertReadsValue& reads = report.reads[row];
+        table.add({layerName(reads.layer, report.balance.rows[row].mtp), count(quarter),
+                   count(reads.n), number(reads.lruHitRate(quarter)),
+                   number(reads.lfuHitRate(quarter)), number(reads.pinnedHitRate(quarter)),
+                   count(reads.forecast.n), number(reads.forecast.hitRate(quarter))});
+    }
+    for (const int size : cacheSizes(report.reads.front().experts())) {
+        const ExpertReadsTotal& total = report.mainReads[static_cast<std::size_t>(size)];
+        table.add({"main", count(size), count(total.n), number(total.lruHitRate()),
+                   number(total.lfuHitRate()), number(total.pinnedHitRate()),
+                   count(total.forecastN), number(total.forecastHitRate())});
+    }
+    return "Expert cache: hit rates if so many experts a layer are kept (n: reads, one an expert, "
+           "step and layer)\n"
+           "pinned, hindsight: those most read, scored on the same reads: no fixed choice does "
+           "better\n"
+           "pinned, 1st half: those most read in the first half of the steps, scored on the "
+           "second half\n"
+           "main: the main layers together, each with a cache of its own\n" +
+           table.text() + "\n";
+}
+
 std::string specialistsTable(const SpecialisationValue& value) {
     const SpecialistRule& rule = value.rule;
     std::string out = fmt::format(
@@ -160,7 +213,8 @@ std::string specialistsTable(const SpecialisationValue& value) {
 std::string analysisTables(const AnalysisReport& report) {
     const SpecialisationValue& value = *report.specialisation;
     std::string out = domainsTable(report) + "\n" + layersTable(report) + "\n" + biasTable(report) +
-                      replicationTable(value) + "\n" + specialistsTable(value);
+                      nextLayersTable(report) + cacheTable(report) + replicationTable(value) +
+                      "\n" + specialistsTable(value);
     if (value.vocabularyFull) {
         out += fmt::format("Vocabulary: only the first {} tokens are in it (memory limit)\n",
                            value.vocabularyTokens[0]);

@@ -53,6 +53,8 @@ class AnalysisSink final : public PromptBatchSink {
         : m_load(model.routingShape()),
           m_bias(model.routingShape(), routerBiases(model)),
           m_specialisation(model.routingShape(), set.domains),
+          m_transitions(model.routingShape()),
+          m_reads(model.routingShape()),
           m_keeper(keeper),
           m_params(params),
           m_progress(progress.callback()),
@@ -74,6 +76,8 @@ class AnalysisSink final : public PromptBatchSink {
         m_load.add(step);
         m_bias.add(step);
         m_specialisation.add(step, run.prompt->domain, run.prompt->half);
+        for (const RoutedToken& token : step.tokens) m_transitions.add(token, false);
+        m_reads.add(step);
     }
     void onAnswer(const PromptRun& run, const GenerationResult& result) override {
         if (result.finish != Finish::Cancelled) {
@@ -99,6 +103,12 @@ class AnalysisSink final : public PromptBatchSink {
         out.balance = balanceOf(m_load.load(), kDefaultPhases);
         out.bias = m_bias.value();
         out.specialisation = m_specialisation.value(tokenBytes);
+        for (int row = 0; row < m_transitions.rows(); ++row) {
+            out.next.push_back(nextLayerSummary(m_transitions.value(row)));
+            out.next.back().shifted = shiftBaseline(m_transitions.recent(row));
+        }
+        for (int row = 0; row < m_reads.rows(); ++row) out.reads.push_back(m_reads.value(row));
+        out.mainReads = m_reads.totals();
         return out;
     }
     Json sessionsJson(const std::string& file) const {
@@ -110,6 +120,8 @@ class AnalysisSink final : public PromptBatchSink {
     RoutingLoadCounter m_load;
     BiasCounter m_bias;
     SpecialisationCounter m_specialisation;
+    TransitionCounter m_transitions;
+    ExpertReads m_reads;
     SessionKeeper& m_keeper;
     GenerationParams m_params;
     Progress m_progress;

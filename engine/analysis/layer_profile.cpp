@@ -5,6 +5,19 @@
 
 namespace gatescope {
 
+NextLayerSummary nextLayerSummary(const TransitionValue& next) {
+    NextLayerSummary out;
+    out.nextLayer = next.nextLayer;
+    out.n = next.n;
+    out.mutualInformation = next.mutualInformation();
+    out.mutualInformationBias = next.mutualInformationBias();
+    out.recall = next.recall();
+    out.popularRecall = next.popularRecall();
+    out.chanceRecall = next.chanceRecall();
+    out.predicted = next.predicted;
+    return out;
+}
+
 LayerProfile layerProfile(const CoactivationValue& pairs, const TransitionValue* next,
                           ExpertReadsValue reads, int pairsListed) {
     LayerProfile out;
@@ -16,14 +29,7 @@ LayerProfile layerProfile(const CoactivationValue& pairs, const TransitionValue*
     out.topPairs = pairs.topPairs(pairsListed);
     out.reads = std::move(reads);
     if (next != nullptr) {
-        out.next.nextLayer = next->nextLayer;
-        out.next.n = next->n;
-        out.next.mutualInformation = next->mutualInformation();
-        out.next.mutualInformationBias = next->mutualInformationBias();
-        out.next.recall = next->recall();
-        out.next.popularRecall = next->popularRecall();
-        out.next.chanceRecall = next->chanceRecall();
-        out.next.predicted = next->predicted;
+        out.next = nextLayerSummary(*next);
     }
     return out;
 }

@@ -23,6 +23,9 @@ struct NextLayerSummary {
     std::int64_t predicted = 0;        ///< n of the recalls
 };
 
+/// `shifted` is left to the caller: it takes time.
+NextLayerSummary nextLayerSummary(const TransitionValue& next);
+
 /// One MoE layer as a whole: which experts go together, and what a cache of experts would spare.
 struct LayerProfile {
     int row = -1;  ///< -1: no layer

@@ -60,6 +60,9 @@ inline ExpertsValue expertsValue(const RoutingShape& shape, int tokens, int row,
     const bool hasNext = row < transitions.rows();
     const TransitionValue next = hasNext ? transitions.value(row) : TransitionValue();
     value.layer = layerProfile(pairs.value(row), hasNext ? &next : nullptr, reads.value(row));
+    if (hasNext) {
+        value.layer.next.shifted = transitions.recentBaseline(row);
+    }
     if (expert >= 0) {
         value.expert = expertProfile(shape, all, row, expert);
     }

@@ -12,6 +12,7 @@
 #include "views/experts_cache_chart.h"
 #include "views/experts_load_chart.h"
 #include "views/experts_spin.h"
+#include "views/formats.h"
 #include "views/number_table.h"
 #include "views/selection.h"
 #include "views/theme.h"
@@ -34,6 +35,7 @@ class ExpertsViewTest : public QObject {
     void layerAlone();
     void pairsLeadToEitherExpert();
     void cacheSizes();
+    void nextLayerBesideChance();
     void chartsByKeyboard();
     void chartExportsHoldTheNumbers();
     void emptyStates();
@@ -204,7 +206,40 @@ void ExpertsViewTest::cacheSizes() {
     }
     QCOMPARE(sizes.join(u' '), QStringLiteral("1 2 4 8 16 32"));
     QVERIFY(table()->item(5, 0)->toolTip().contains(QStringLiteral("2.25\u00A0MiB")));
-    QCOMPARE(table()->item(5, 3)->text().left(3), QStringLiteral("100"));  // all pinned
+    const PinnedForecast& forecast = full.layer.reads.forecast;
+    for (const int column : {3, 4}) {  // all pinned
+        QCOMPARE(table()->item(5, column)->text().left(3), QStringLiteral("100"));
+    }
+    QCOMPARE(table()->item(2, 4)->text(), percentText(forecast.hitRate(4)));
+    const QString tip = table()->horizontalHeaderItem(4)->toolTip();
+    QVERIFY2(tip.contains(QStringLiteral("n = %1").arg(forecast.n)), qPrintable(tip));
+    QVERIFY(table()->horizontalHeaderItem(3)->toolTip().contains(QStringLiteral("hindsight")));
+    QVERIFY(shown<ExpertsCacheChart>()->sizeText(4).contains(
+        QStringLiteral("(n = %1)").arg(forecast.n)));
+}
+
+void ExpertsViewTest::nextLayerBesideChance() {
+    view->findChild<QTabBar*>()->setCurrentIndex(1);
+    QCOMPARE(chooser()->itemText(2), QStringLiteral("Next layer (3)"));
+    chooser()->setCurrentIndex(2);
+    const ShiftBaseline& shifted = full.layer.next.shifted;
+    QCOMPARE(shifted.n, 400);
+    QCOMPARE(table()->rowCount(), 4);
+    QCOMPARE(table()->item(0, 5)->text(), QStringLiteral("400"));
+    QCOMPARE(table()->item(1, 1)->text(), threeDigits(shifted.observed));
+    QCOMPARE(table()->item(1, 2)->text(), threeDigits(shifted.mean));
+    QCOMPARE(table()->item(1, 3)->text(), threeDigits(shifted.p95));
+    QCOMPARE(table()->item(1, 4)->text(), threeDigits(shifted.pValue));
+    QVERIFY(table()->horizontalHeaderItem(4)->toolTip().contains(QStringLiteral("99 shifts")));
+    // Of all tokens and of the newest: the same ones here.
+    QCOMPARE(table()->item(0, 1)->text(), table()->item(1, 1)->text());
+
+    set(expertsValue(demoShape(), 40, 1, -1));
+    QCOMPARE(table()->item(1, 5)->text(), QStringLiteral("40"));
+    QCOMPARE(table()->item(1, 4)->text(), threeDigits(std::nan("")));
+    const int last = static_cast<int>(demoShape().layers.size()) - 1;
+    set(expertsValue(demoShape(), 400, last, -1));
+    QVERIFY(shown<NumberTable>() == nullptr);  // no layer follows
 }
 
 void ExpertsViewTest::chartsByKeyboard() {

@@ -65,7 +65,23 @@ TEST(Analyze, JsonCountsWhatWasRun) {
         EXPECT_EQ(layer.at("balance").at("n"), n);
         EXPECT_EQ(layer.at("bias").at("n"), n);
         EXPECT_GT(layer.at("balance").at("max_vio").at("null_mean"), 0.0);
+        const Json& cache = layer.at("expert_cache");
+        EXPECT_GT(cache.at("n_second_half"), 0);
+        EXPECT_LT(cache.at("n_second_half"), cache.at("n"));
+        EXPECT_EQ(cache.at("hit_rates").size(), 6);  // 1, 2, 4 .. 32
+        EXPECT_EQ(cache.at("hit_rates").at(5).at("pinned_first_half"), 1.0);
+        if (layer.at("layer") == 5) {
+            EXPECT_TRUE(layer.at("next_layer").is_null());
+            continue;
+        }
+        const Json& next = layer.at("next_layer");
+        EXPECT_EQ(next.at("n"), n);
+        EXPECT_EQ(next.at("shifted").at("n"), n);
+        EXPECT_EQ(next.at("shifted").at("mutual_information_nats").is_null(), n < 82);
+        EXPECT_EQ(next.at("shifted").at("p_value").is_null(), n < 82);
+        EXPECT_GT(next.at("mutual_information_nats"), next.at("bias_nats"));
     }
+    EXPECT_EQ(json.at("expert_cache_main_layers").size(), 6);
     EXPECT_EQ(json.at("layers").at(5).at("mtp"), true);
     EXPECT_EQ(json.at("chance"), 0.125);
 }
@@ -78,9 +94,9 @@ TEST(Analyze, TablesFilesAndSessions) {
         runCli(analyze(promptFile(folder), {"--session", file, "--out", out, "--quiet"}));
     ASSERT_EQ(run.exitCode, 0) << run.err;
     EXPECT_EQ(run.err, "");
-    for (const char* title :
-         {"Domains", "Load balance by layer", "What the correction bias decides", "Replication",
-          "Specialists: at least 2x"}) {
+    for (const char* title : {"Domains", "Load balance by layer",
+                              "What the correction bias decides", "What a layer's choices tell",
+                              "Expert cache", "Replication", "Specialists: at least 2x"}) {
         EXPECT_THAT(run.out, HasSubstr(title));
     }
     EXPECT_THAT(run.out, HasSubstr("6 (MTP)"));
@@ -89,6 +105,8 @@ TEST(Analyze, TablesFilesAndSessions) {
     EXPECT_THAT(contents(out + "/affinities.csv"), HasSubstr("\r\n1,0,\"arithmetic\",0,"));
     EXPECT_THAT(contents(out + "/specialists.csv"), StartsWith("layer,expert,domain,"));
     EXPECT_THAT(contents(out + "/vocabulary.csv"), StartsWith("layer,expert,kind,token_id,"));
+    EXPECT_THAT(contents(out + "/next-layers.csv"), HasSubstr("\r\n1,2,"));
+    EXPECT_THAT(contents(out + "/expert-cache.csv"), HasSubstr("\r\nmain,32,"));
 
     const SessionStore store(file);
     const auto sessions = store.list();
