@@ -62,15 +62,31 @@ QString bothTip() {
 QString forecastTip(const PinnedForecast& forecast) {
     return forecast.n == 0
                ? ExpertsView::tr(
-                     "pinned by the first half: hit rate with the experts that the first half of "
-                     "the "
-                     "steps read most, in the second half: from two steps on")
+                     "pinned by the first half: hit rate in the second half of the "
+                     "steps with the experts that the first read most; from two steps "
+                     "on")
                : ExpertsView::tr(
-                     "pinned by the first half: hit rate with the experts that the first %1 steps "
-                     "read "
-                     "most (%2 reads), in the other %3 steps (n = %4 reads)")
+                     "pinned by the first half: hit rate with the experts that the "
+                     "first %1 steps read most (%2 reads), in the other %3 steps (n = "
+                     "%4 reads)")
                      .arg(integerText(forecast.stepsLearned), integerText(forecast.readsLearned),
                           integerText(forecast.stepsScored), integerText(forecast.n));
+}
+
+QStringList cacheTips(const ExpertReadsValue& reads) {
+    const QString n = integerText(reads.n);
+    return {ExpertsView::tr("kept in memory of this layer's %1").arg(reads.experts()),
+            ExpertsView::tr("hit rate when the least recently used expert goes; first reads are "
+                            "misses (n = %1 reads)")
+                .arg(n),
+            ExpertsView::tr("hit rate when the least frequently used expert goes; first reads are "
+                            "misses (n = %1 reads)")
+                .arg(n),
+            ExpertsView::tr("pinned with hindsight: hit rate with the most read experts there from "
+                            "the start, chosen from the reads it is scored on, so that no fixed "
+                            "choice does better (n = %1 reads)")
+                .arg(n),
+            forecastTip(reads.forecast)};
 }
 
 using Cells = std::vector<NumberCell>;
@@ -327,39 +343,33 @@ ExpertsTable cacheTable(const ExpertsValue& value, bool everySize) {
     const ExpertReadsValue& reads = value.layer.reads;
     ExpertsTable out;
     out.name = ExpertsView::tr("Cache sizes");
-    out.header = {ExpertsView::tr("experts"),  ExpertsView::tr("LRU"),
-                  ExpertsView::tr("LFU"),      ExpertsView::tr("hindsight"),
-                  ExpertsView::tr("1st half"), ExpertsView::tr("even")};
-    out.headerTips = {
-        ExpertsView::tr("kept in memory of this layer's %1").arg(reads.experts()),
-        ExpertsView::tr(
-            "hit rate when the least recently used expert goes; first reads are misses (n = %1)")
-            .arg(integerText(reads.n)),
-        ExpertsView::tr(
-            "hit rate when the least frequently used expert goes; first reads are misses (n = %1)")
-            .arg(integerText(reads.n)),
-        ExpertsView::tr("pinned with hindsight: hit rate with the most read experts there from the "
-                        "start: chosen with "
-                        "hindsight, so no fixed choice does better (n = %1)")
-            .arg(integerText(reads.n)),
-        forecastTip(reads.forecast),
-        ExpertsView::tr("size / E: a fixed choice under even load")};
+    out.header = {ExpertsView::tr("experts"), ExpertsView::tr("LRU"), ExpertsView::tr("LFU"),
+                  ExpertsView::tr("hindsight"), ExpertsView::tr("1st half")};
+    out.headerTips = cacheTips(reads);
+    if (everySize) {  // for copying; on screen it is in the first column's tooltip and the chart
+        out.header += ExpertsView::tr("even");
+    }
     out.empty = ExpertsView::tr("No expert of this layer was read yet.");
     const int experts = reads.n > 0 ? reads.experts() : 0;
     for (int size = 1; size <= experts;
          size = everySize || size == experts ? size + 1 : std::min(2 * size, experts)) {
+        const double even = static_cast<double>(size) / experts;
         std::vector<NumberCell> row{expertCell(size)};
+        row.front().toolTip =
+            ExpertsView::tr("a fixed choice under even load: %1").arg(percentText(even));
         if (value.bytesPerExpert > 0) {
             const double bytes =
                 static_cast<double>(size) * static_cast<double>(value.bytesPerExpert);
-            row.front().toolTip =
-                ExpertsView::tr("%1 of memory for this layer")
-                    .arg(bytesText(static_cast<std::int64_t>(std::min(9e18, bytes))));
+            row.front().toolTip +=
+                u'\n' + ExpertsView::tr("%1 of memory for this layer")
+                            .arg(bytesText(static_cast<std::int64_t>(std::min(9e18, bytes))));
         }
-        for (const double rate :
-             {reads.lruHitRate(size), reads.lfuHitRate(size), reads.pinnedHitRate(size),
-              reads.forecast.hitRate(size), static_cast<double>(size) / experts}) {
+        for (const double rate : {reads.lruHitRate(size), reads.lfuHitRate(size),
+                                  reads.pinnedHitRate(size), reads.forecast.hitRate(size)}) {
             row.push_back(shareCell(rate));
+        }
+        if (everySize) {
+            row.push_back(shareCell(even));
         }
         out.rows.push_back(row);
     }
