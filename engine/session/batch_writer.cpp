@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <new>
+#include <numeric>
+#include <optional>
 
 #include "engine/error.h"
 #include "engine/session/blobs.h"
@@ -21,6 +23,17 @@ namespace {
 bool refusedForEver(const SQLite::Exception& cause) {
     const int code = cause.getErrorCode();
     return code == SQLITE_CONSTRAINT || code == SQLITE_TOOBIG || code == SQLITE_MISMATCH;
+}
+
+/// Nothing where there are no counts: not recorded is not zero.
+std::optional<std::int64_t> total(const std::vector<std::uint16_t>& counts) {
+    return counts.empty()
+               ? std::nullopt
+               : std::optional(std::accumulate(counts.begin(), counts.end(), std::int64_t{0}));
+}
+
+std::optional<Blob> blobOrNull(const std::vector<std::uint8_t>& bytes) {
+    return bytes.empty() ? std::nullopt : std::optional<Blob>(bytes);
 }
 
 std::string refusal(const LogEntry& entry, const std::string& cause) {
@@ -45,6 +58,7 @@ BatchWriter::BatchWriter(SQLite::Database& database)
       m_setPrompt(database, "UPDATE answers SET prompt_ids = ? WHERE session = ? AND turn = ?"),
       m_insertToken(database, "INSERT INTO tokens VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"),
       m_insertStep(database, "INSERT INTO steps VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
+      m_insertVerifyStep(database, "INSERT INTO verify_steps VALUES (?,?,?,?,?,?,?,?,?,?,?)"),
       m_insertDraft(database, "INSERT INTO drafts VALUES (?,?,?,?,?,?,?,?)"),
       m_insertRouting(database, "INSERT INTO routing VALUES (?,?,?,?,?,?,?,?,?,?)"),
       m_endAnswer(database,
@@ -106,8 +120,7 @@ void BatchWriter::add(const LogEntry& entry, const AnswerEntry& answer) {
     const SamplingParams& sampling = answer.params.sampling;
     execute(m_insertAnswer, entry.session, storedTurn(entry), entry.timeMs,
             settingsToJson(answer.params), static_cast<std::int64_t>(sampling.seed),
-            sampling.temperature,
-            std::string(answer.params.speculate == Speculate::Mtp ? "mtp" : "off"),
+            sampling.temperature, std::string(name(answer.params.speculate)),
             answer.droppedMessages);
 }
 
@@ -136,10 +149,8 @@ void BatchWriter::add(const LogEntry& entry, const StepEntry& what) {
             cache.mtpReserved, cache.mtpBytesPerPosition, cache.expandedBytesPerPosition,
             cache.maxPositions, cache.dtype);
     ++counters(entry).steps;
-    if (step.draft) {
-        execute(m_insertDraft, entry.session, turn, seq, step.draft->draftId, step.draft->accepted,
-                step.draft->draftProbability, step.draft->targetProbability,
-                step.draft->distinctExperts);
+    if (step.speculation) {
+        insertSpeculation(entry, seq, *step.speculation);
     }
     insertRouting(entry, seq, step.tokens, false);
     insertRouting(entry, seq, step.mtp, true);
@@ -170,6 +181,22 @@ void BatchWriter::insertTurn(const LogEntry& entry, const std::string& role,
         m_renumbered[{entry.session, entry.turn}] = turn;
     } else {
         m_renumbered.erase({entry.session, entry.turn});
+    }
+}
+
+void BatchWriter::insertSpeculation(const LogEntry& entry, std::int64_t seq,
+                                    const SpeculativeStep& step) {
+    const int turn = storedTurn(entry);
+    const std::vector<std::uint8_t> distinct = encodeLayerCounts(step.distinctExperts);
+    const std::vector<std::uint8_t> wasted = encodeLayerCounts(step.wastedExperts);
+    execute(m_insertVerifyStep, entry.session, turn, seq, std::string(storedName(step.source)),
+            step.drafted(), step.accepted, step.matchLength, total(step.distinctExperts),
+            total(step.wastedExperts), blobOrNull(distinct), blobOrNull(wasted));
+    int index = 0;
+    for (const DraftedToken& draft : step.drafts) {
+        execute(m_insertDraft, entry.session, turn, seq, index, draft.id, index < step.accepted,
+                draft.draftProbability, draft.targetProbability);
+        ++index;
     }
 }
 

@@ -44,6 +44,7 @@ class BatchWriter {
     void add(const LogEntry& entry, const ReplaceEntry& replace);
 
     void insertTurn(const LogEntry& entry, const std::string& role, const std::string& text);
+    void insertSpeculation(const LogEntry& entry, std::int64_t seq, const SpeculativeStep& step);
     void insertRouting(const LogEntry& entry, std::int64_t seq, const std::vector<RoutedToken>& of,
                        bool mtp);
     int storedTurn(const LogEntry& entry) const;
@@ -59,6 +60,7 @@ class BatchWriter {
     SQLite::Statement m_setPrompt;
     SQLite::Statement m_insertToken;
     SQLite::Statement m_insertStep;
+    SQLite::Statement m_insertVerifyStep;
     SQLite::Statement m_insertDraft;
     SQLite::Statement m_insertRouting;
     SQLite::Statement m_endAnswer;

@@ -62,4 +62,26 @@ std::vector<TokenEvent::Alternative> decodeAlternatives(std::string_view blob) {
     return list;
 }
 
+std::vector<std::uint8_t> encodeLayerCounts(const std::vector<std::uint16_t>& counts) {
+    LittleEndianWriter writer;
+    writer.reserve(counts.size() * 2);
+    for (const std::uint16_t count : counts) {
+        writer.u16(count);
+    }
+    return writer.take();
+}
+
+std::vector<std::uint16_t> decodeLayerCounts(std::string_view blob) {
+    if (blob.size() % 2 != 0) {
+        throw Error(
+            fmt::format("experts by layer: {} bytes are no whole number of layers", blob.size()));
+    }
+    LittleEndianReader reader(blob);
+    std::vector<std::uint16_t> counts(blob.size() / 2);
+    for (std::uint16_t& count : counts) {
+        count = reader.u16();
+    }
+    return counts;
+}
+
 }  // namespace gatescope

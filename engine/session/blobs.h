@@ -20,4 +20,8 @@ std::vector<std::int32_t> decodeIds(std::string_view blob);
 std::vector<std::uint8_t> encodeAlternatives(const std::vector<TokenEvent::Alternative>& list);
 std::vector<TokenEvent::Alternative> decodeAlternatives(std::string_view blob);
 
+/// Numbers of experts, one for each MoE layer: uint16 after uint16, nothing else.
+std::vector<std::uint8_t> encodeLayerCounts(const std::vector<std::uint16_t>& counts);
+std::vector<std::uint16_t> decodeLayerCounts(std::string_view blob);
+
 }  // namespace gatescope

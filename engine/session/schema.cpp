@@ -150,7 +150,76 @@ void createFirstVersion(SQLite::Database& database) {
     database.exec(kSteps);
 }
 
-constexpr std::array<Migration, 1> kMigrations = {{{1, createFirstVersion}}};
+// A table's CHECK cannot be changed in place: it is made anew under its name. Nothing refers to
+// tokens or drafts.
+constexpr const char* kTokensWithBonus = R"sql(
+CREATE TABLE tokens_2 (
+    session INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    id INTEGER NOT NULL,
+    bytes BLOB NOT NULL,
+    probability REAL,
+    raw_probability REAL,
+    alternatives BLOB,
+    draft TEXT NOT NULL CHECK (draft IN ('none', 'accepted', 'rejected', 'bonus')),
+    rejected_draft_id INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    PRIMARY KEY (session, turn, seq),
+    FOREIGN KEY (session, turn) REFERENCES answers (session, turn) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+INSERT INTO tokens_2 SELECT session, turn, seq, position, id, bytes, probability, raw_probability,
+    alternatives, draft, rejected_draft_id, step FROM tokens;
+DROP TABLE tokens;
+ALTER TABLE tokens_2 RENAME TO tokens;
+)sql";
+
+// Version 1 had one row in `drafts` for each verify step: the MTP module drafted one token.
+constexpr const char* kVerifySteps = R"sql(
+CREATE TABLE verify_steps (
+    session INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    source TEXT NOT NULL CHECK (source IN ('mtp', 'lookup')),
+    drafted INTEGER NOT NULL CHECK (drafted >= 0),
+    accepted INTEGER NOT NULL CHECK (accepted BETWEEN 0 AND drafted),
+    match_length INTEGER NOT NULL CHECK (match_length >= 0),
+    distinct_experts INTEGER,
+    wasted_experts INTEGER,
+    distinct_by_layer BLOB,
+    wasted_by_layer BLOB,
+    PRIMARY KEY (session, turn, seq),
+    FOREIGN KEY (session, turn, seq) REFERENCES steps (session, turn, seq) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+INSERT INTO verify_steps SELECT session, turn, seq, 'mtp', 1, accepted, 0,
+    nullif(distinct_experts, 0), NULL, NULL, NULL FROM drafts;
+
+CREATE TABLE drafts_2 (
+    session INTEGER NOT NULL,
+    turn INTEGER NOT NULL,
+    seq INTEGER NOT NULL,
+    idx INTEGER NOT NULL CHECK (idx >= 0),
+    id INTEGER NOT NULL,
+    accepted INTEGER NOT NULL CHECK (accepted IN (0, 1)),
+    draft_probability REAL,
+    target_probability REAL,
+    PRIMARY KEY (session, turn, seq, idx),
+    FOREIGN KEY (session, turn, seq) REFERENCES verify_steps (session, turn, seq)
+        ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+INSERT INTO drafts_2 SELECT session, turn, seq, 0, draft_id, accepted, draft_probability,
+    target_probability FROM drafts;
+DROP TABLE drafts;
+ALTER TABLE drafts_2 RENAME TO drafts;
+)sql";
+
+void addManyDrafts(SQLite::Database& database) {
+    database.exec(kTokensWithBonus);
+    database.exec(kVerifySteps);
+}
+
+constexpr std::array<Migration, 2> kMigrations = {{{1, createFirstVersion}, {2, addManyDrafts}}};
 
 }  // namespace
 

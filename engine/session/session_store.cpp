@@ -2,6 +2,7 @@
 #include "engine/session/session_store.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <utility>
 
@@ -34,10 +35,12 @@ std::string answerQuery(const char* columns, const char* table, const char* orde
                        table, order);
 }
 
-/// Every statement there is, prepared: a file whose schema lacks something shows at once.
+/// Every statement there is, prepared: a file whose schema lacks something shows at once. A file of
+/// version 1 that nobody may migrate is read by queries of its own.
 struct Queries {
-    explicit Queries(const SQLite::Database& database)
-        : all(database, summaryQuery("")),
+    Queries(const SQLite::Database& database, int version)
+        : schemaVersion(version),
+          all(database, summaryQuery("")),
           one(database, summaryQuery("WHERE s.id = ?")),
           byIndex(database, summaryQuery("WHERE s.id IN (SELECT t.session FROM turns t WHERE t.id "
                                          "IN (SELECT rowid FROM turns_fts WHERE turns_fts "
@@ -51,10 +54,15 @@ struct Queries {
                             kTurnColumns)),
           tokens(database, answerQuery(kTokenColumns, "tokens", "seq")),
           steps(database, answerQuery(kStepColumns, "steps", "seq")),
-          drafts(database, answerQuery(kDraftColumns, "drafts", "seq")),
+          verifySteps(database, version == 1 ? answerQuery(kVerifyColumnsV1, "drafts", "seq")
+                                             : answerQuery(kVerifyColumns, "verify_steps", "seq")),
+          drafts(database, version == 1 ? answerQuery(kDraftColumnsV1, "drafts", "seq")
+                                        : answerQuery(kDraftColumns, "drafts", "seq, idx")),
           routing(database, answerQuery(kRoutingColumns, "routing", "seq, mtp, idx")) {}
 
-    SQLite::Statement all, one, byIndex, byScan, info, turns, tokens, steps, drafts, routing;
+    int schemaVersion;
+    SQLite::Statement all, one, byIndex, byScan, info, turns, tokens, steps, verifySteps, drafts,
+        routing;
 };
 
 SessionSummary summaryOf(SQLite::Statement& row) {
@@ -103,15 +111,19 @@ std::string escaped(const std::string& text, const std::string& special, char by
 
 struct SessionStore::Impl {
     explicit Impl(const std::filesystem::path& path)
-        : file(path), database(openForReading(file)), queries(prepare()) {}
+        : file(path), database(openForReading(file)), queries(prepare(version())) {}
 
-    std::unique_ptr<Queries> prepare() const;
+    int version() const;
+    std::unique_ptr<Queries> prepare(int version) const;
 
     /// Runs `read` in one read transaction: everything it sees is from the same moment.
     template <class Read>
     auto atOneMoment(Read read) {
         try {
             const SQLite::Transaction transaction(database);
+            if (const int now = version(); now != queries->schemaVersion) {
+                queries = prepare(now);  // a writer has migrated the file since
+            }
             return read();
         } catch (const SQLite::Exception& cause) {
             throw sessionError(file, cause);
@@ -121,20 +133,27 @@ struct SessionStore::Impl {
     }
 
     void addTokens(std::int64_t session, StoredTurn& turn);
-    void addSteps(std::int64_t session, StoredTurn& turn);
+    /// `layers`: MoE layers by the session's shape.
+    void addSteps(std::int64_t session, StoredTurn& turn, std::size_t layers);
+    using StepOfRow = std::function<StepTrace&(SQLite::Statement&)>;
+    void addSpeculation(std::int64_t session, int turn, std::size_t layers, const StepOfRow& step);
+    void addRouting(std::int64_t session, int turn, const StepOfRow& step);
 
     std::filesystem::path file;
     SQLite::Database database;
     std::unique_ptr<Queries> queries;
 };
 
-std::unique_ptr<Queries> SessionStore::Impl::prepare() const {
+int SessionStore::Impl::version() const {
+    SQLite::Statement pragma(database, "PRAGMA user_version");
+    pragma.executeStep();
+    return pragma.getColumn(0).getInt();
+}
+
+std::unique_ptr<Queries> SessionStore::Impl::prepare(int version) const {
     try {
-        return std::make_unique<Queries>(database);
+        return std::make_unique<Queries>(database, version);
     } catch (const SQLite::Exception& cause) {
-        SQLite::Statement pragma(database, "PRAGMA user_version");
-        pragma.executeStep();
-        const int version = pragma.getColumn(0).getInt();
         if (version != sessionSchemaVersion()) {
             throw fileError(file.string(), "",
                             fmt::format("session format {} cannot be read by this Gatescope, which "
@@ -156,7 +175,7 @@ void SessionStore::Impl::addTokens(std::int64_t session, StoredTurn& turn) {
     }
 }
 
-void SessionStore::Impl::addSteps(std::int64_t session, StoredTurn& turn) {
+void SessionStore::Impl::addSteps(std::int64_t session, StoredTurn& turn, std::size_t layers) {
     std::map<std::int64_t, std::size_t> indexOf;  // by seq
     const auto stepWithSeq = [](SQLite::Statement& row) {
         return std::pair(row.getColumn(0).getInt64(), stepOf(row));
@@ -172,13 +191,41 @@ void SessionStore::Impl::addSteps(std::int64_t session, StoredTurn& turn) {
         }
         return turn.steps[found->second];
     };
-    const QueryEnd endDrafts(queries->drafts);
-    bindAll(queries->drafts, session, turn.turn);
-    while (queries->drafts.executeStep()) {
-        stepOfRow(queries->drafts).draft = draftOf(queries->drafts);
+    addSpeculation(session, turn.turn, layers, stepOfRow);
+    addRouting(session, turn.turn, stepOfRow);
+}
+
+void SessionStore::Impl::addSpeculation(std::int64_t session, int turn, std::size_t layers,
+                                        const StepOfRow& stepOfRow) {
+    std::vector<std::pair<const StepTrace*, std::int64_t>> drafted;
+    const QueryEnd endSteps(queries->verifySteps);
+    bindAll(queries->verifySteps, session, turn);
+    while (queries->verifySteps.executeStep()) {
+        StepTrace& step = stepOfRow(queries->verifySteps);
+        VerifyRow row = verifyRowOf(queries->verifySteps, layers);
+        step.speculation = std::move(row.step);
+        drafted.emplace_back(&step, row.drafted);
     }
+    const QueryEnd endDrafts(queries->drafts);
+    bindAll(queries->drafts, session, turn);
+    while (queries->drafts.executeStep()) {
+        StepTrace& step = stepOfRow(queries->drafts);
+        if (!step.speculation) {
+            throw Error(fmt::format("turn {}: a draft without its verify step", turn));
+        }
+        addDraftOf(queries->drafts, *step.speculation);
+    }
+    for (const auto& [step, count] : drafted) {
+        if (step->speculation->drafted() != count) {
+            throw Error(fmt::format("turn {}: a verify step of {} drafts has {} of them", turn,
+                                    count, step->speculation->drafted()));
+        }
+    }
+}
+
+void SessionStore::Impl::addRouting(std::int64_t session, int turn, const StepOfRow& stepOfRow) {
     const QueryEnd endRouting(queries->routing);
-    bindAll(queries->routing, session, turn.turn);
+    bindAll(queries->routing, session, turn);
     while (queries->routing.executeStep()) {
         StepTrace& step = stepOfRow(queries->routing);
         const bool mtp = queries->routing.getColumn(1).getInt() != 0;
@@ -220,7 +267,7 @@ StoredSession SessionStore::load(std::int64_t session) const {
         for (StoredTurn& turn : stored.turns) {
             if (!turn.finish.empty()) {
                 m_impl->addTokens(session, turn);
-                m_impl->addSteps(session, turn);
+                m_impl->addSteps(session, turn, stored.info.shape.layers.size());
             }
         }
         return stored;

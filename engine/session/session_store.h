@@ -44,8 +44,8 @@ struct StoredSession {
 };
 
 /// The reading side: its own read-only connection; may be used while a log writes the same file.
-/// A file from a newer version opens as long as the columns this one reads are still there. One
-/// object belongs to one thread at a time.
+/// A file from a newer version opens as long as the columns this one reads are still there, and
+/// every older one opens as it is. One object belongs to one thread at a time.
 class SessionStore {
   public:
     explicit SessionStore(const std::filesystem::path& file);  ///< throws Error

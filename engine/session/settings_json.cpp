@@ -3,8 +3,11 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "engine/checkpoint/printable.h"
 #include "engine/error.h"
 
 namespace gatescope {
@@ -158,6 +161,77 @@ std::shared_ptr<const Interventions> interventionsFromJson(const Json& json) {
     return interventions->empty() ? nullptr : interventions;
 }
 
+/// A whole number from `least` to `most`; the default where there is none.
+void readCount(const Json& json, const char* key, int least, int most, int& value) {
+    const auto found = json.find(key);
+    if (found == json.end()) {
+        return;
+    }
+    const bool whole = found->is_number_integer();
+    if (!whole || found->get<double>() < least || found->get<double>() > most) {
+        throw Error(fmt::format("settings: {} is no whole number from {} to {}", key, least, most));
+    }
+    value = found->get<int>();
+}
+
+/// One of our words; the default where there is none.
+template <class Value>
+void readName(const Json& json, const char* key, std::optional<Value> (*fromName)(std::string_view),
+              Value& value) {
+    const auto found = json.find(key);
+    if (found == json.end()) {
+        return;
+    }
+    const auto text = found->get<std::string>();
+    const std::optional<Value> known = fromName(text);
+    if (!known) {
+        throw Error(fmt::format("settings: {} \"{}\" is not known", key, printable(text, 40)));
+    }
+    value = *known;
+}
+
+void readSpeculation(const Json& json, GenerationParams& params) {
+    readName(json, "speculate", speculateFromName, params.speculate);
+    readCount(json, "drafts", 0, kMaxDrafts, params.drafts);
+    readName(json, "mtp_recycle", mtpRecycleFromName, params.mtpRecycle);
+    readCount(json, "plain_every", 0, std::numeric_limits<int>::max(), params.plainEvery);
+}
+
+/// Outcomes as [d, a, steps], those that happened.
+Json statsJson(const SpeculationStats& stats) {
+    Json outcomes = Json::array();
+    for (std::size_t d = 0; d < stats.outcomes.size(); ++d) {
+        for (std::size_t a = 0; a < stats.outcomes[d].size(); ++a) {
+            if (stats.outcomes[d][a] != 0) {
+                outcomes.push_back({d, a, stats.outcomes[d][a]});
+            }
+        }
+    }
+    return {{"steps", stats.steps},
+            {"plain_steps", stats.plainSteps},
+            {"drafted", stats.drafted},
+            {"accepted", stats.accepted},
+            {"main_forwards", stats.mainForwards},
+            {"outcomes", outcomes}};
+}
+
+void readStats(const Json& json, SpeculationStats& stats) {
+    readValue(json, "steps", stats.steps);
+    readValue(json, "plain_steps", stats.plainSteps);
+    readValue(json, "drafted", stats.drafted);
+    readValue(json, "accepted", stats.accepted);
+    readValue(json, "main_forwards", stats.mainForwards);
+    for (const Json& outcome : json.value("outcomes", Json::array())) {
+        const auto d = outcome.at(0).get<std::int64_t>();
+        const auto a = outcome.at(1).get<std::int64_t>();
+        const auto steps = outcome.at(2).get<std::int64_t>();
+        if (d < 0 || d > kMaxDrafts || a < 0 || a > d || steps < 0) {
+            throw Error(fmt::format("result: {} steps with {} of {} drafts accepted", steps, a, d));
+        }
+        stats.outcomes[static_cast<std::size_t>(d)][static_cast<std::size_t>(a)] = steps;
+    }
+}
+
 /// Turns the parser's exceptions into one of ours.
 template <class Read>
 void parse(const std::string& text, const char* what, Read read) {
@@ -189,7 +263,10 @@ std::string settingsToJson(const GenerationParams& params) {
                  {"max_new_tokens", params.maxNewTokens},
                  {"stop_tokens", params.stopTokens},
                  {"stop_strings", stopStrings},
-                 {"speculate", params.speculate == Speculate::Mtp ? "mtp" : "off"},
+                 {"speculate", name(params.speculate)},
+                 {"drafts", params.drafts},
+                 {"mtp_recycle", name(params.mtpRecycle)},
+                 {"plain_every", params.plainEvery},
                  {"record", params.record},
                  {"keep_scores", params.keepScores},
                  {"vocab_limit", params.vocabLimit},
@@ -214,8 +291,7 @@ GenerationParams settingsFromJson(const std::string& text) {
         for (const Json& stop : json.value("stop_strings", Json::array())) {
             params.stopStrings.push_back(bytesFromJson(stop));
         }
-        params.speculate =
-            json.value("speculate", "off") == "mtp" ? Speculate::Mtp : Speculate::Off;
+        readSpeculation(json, params);
         readValue(json, "record", params.record);
         readValue(json, "keep_scores", params.keepScores);
         readValue(json, "vocab_limit", params.vocabLimit);
@@ -255,11 +331,7 @@ RoutingShape shapeFromJson(const std::string& text) {
 }
 
 std::string resultToJson(const GenerationResult& result) {
-    const Json json = {{"speculation",
-                        {{"steps", result.speculation.steps},
-                         {"drafted", result.speculation.drafted},
-                         {"accepted", result.speculation.accepted},
-                         {"main_forwards", result.speculation.mainForwards}}},
+    const Json json = {{"speculation", statsJson(result.speculation)},
                        {"timing",
                         {{"prefill_s", result.timing.prefillSeconds},
                          {"decode_s", result.timing.decodeSeconds},
@@ -273,11 +345,7 @@ std::string resultToJson(const GenerationResult& result) {
 
 void resultFromJson(const std::string& text, GenerationResult& result) {
     parse(text, "result", [&result](const Json& json) {
-        const Json speculation = json.value("speculation", Json::object());
-        readValue(speculation, "steps", result.speculation.steps);
-        readValue(speculation, "drafted", result.speculation.drafted);
-        readValue(speculation, "accepted", result.speculation.accepted);
-        readValue(speculation, "main_forwards", result.speculation.mainForwards);
+        readStats(json.value("speculation", Json::object()), result.speculation);
         const Json timing = json.value("timing", Json::object());
         readValue(timing, "prefill_s", result.timing.prefillSeconds);
         readValue(timing, "decode_s", result.timing.decodeSeconds);

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -24,14 +25,18 @@ struct Blob {
         : data(bytes.empty() ? static_cast<const void*>("") : bytes.data()), size(bytes.size()) {}
 };
 
-struct Null {};
+template <class Value>
+struct IsOptional : std::false_type {};
+template <class Value>
+struct IsOptional<std::optional<Value>> : std::true_type {};
 
+/// An optional without a value becomes NULL.
 template <class Value>
 void bindValue(SQLite::Statement& statement, int index, const Value& value) {
     if constexpr (std::is_same_v<Value, Blob>) {
         statement.bindNoCopy(index, value.data, static_cast<int>(value.size));
-    } else if constexpr (std::is_same_v<Value, Null>) {
-        statement.bind(index);
+    } else if constexpr (IsOptional<Value>::value) {
+        value ? bindValue(statement, index, *value) : statement.bind(index);
     } else if constexpr (std::is_same_v<Value, std::string>) {
         statement.bindNoCopy(index, value);
     } else if constexpr (std::is_floating_point_v<Value>) {

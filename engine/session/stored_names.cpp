@@ -16,10 +16,14 @@ constexpr std::array<std::pair<Phase, std::string_view>, kPhaseCount> kPhases = 
      {Phase::Draft, "draft"},
      {Phase::Rejected, "rejected"}}};
 
-constexpr std::array<std::pair<TokenEvent::Draft, std::string_view>, 3> kDrafts = {
+constexpr std::array<std::pair<TokenEvent::Draft, std::string_view>, 4> kDrafts = {
     {{TokenEvent::Draft::None, "none"},
      {TokenEvent::Draft::Accepted, "accepted"},
-     {TokenEvent::Draft::Rejected, "rejected"}}};
+     {TokenEvent::Draft::Rejected, "rejected"},
+     {TokenEvent::Draft::Bonus, "bonus"}}};
+
+constexpr std::array<std::pair<DraftSource, std::string_view>, 2> kSources = {
+    {{DraftSource::Mtp, "mtp"}, {DraftSource::Lookup, "lookup"}}};
 
 constexpr std::array<std::pair<Role, std::string_view>, 3> kRoles = {
     {{Role::System, "system"}, {Role::User, "user"}, {Role::Assistant, "assistant"}}};
@@ -58,6 +62,13 @@ std::string_view storedName(TokenEvent::Draft draft) {
 }
 TokenEvent::Draft draftFromName(const std::string& text) {
     return valueIn(kDrafts, text, "draft");
+}
+
+std::string_view storedName(DraftSource source) {
+    return nameIn(kSources, source);
+}
+DraftSource draftSourceFromName(const std::string& text) {
+    return valueIn(kSources, text, "draft source");
 }
 
 Role roleFromName(const std::string& text) {

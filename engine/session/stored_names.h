@@ -19,6 +19,9 @@ Phase phaseFromName(const std::string& name);
 std::string_view storedName(TokenEvent::Draft draft);
 TokenEvent::Draft draftFromName(const std::string& name);
 
+std::string_view storedName(DraftSource source);
+DraftSource draftSourceFromName(const std::string& name);
+
 Role roleFromName(const std::string& name);
 Finish finishFromName(const std::string& text);  ///< the reverse of name(Finish)
 

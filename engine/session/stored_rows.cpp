@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "engine/error.h"
 #include "engine/session/blobs.h"
 #include "engine/session/settings_json.h"
 #include "engine/session/sql.h"
@@ -59,14 +60,47 @@ StepTrace stepOf(SQLite::Statement& row) {
     return step;
 }
 
-DraftOutcome draftOf(SQLite::Statement& row) {
-    DraftOutcome draft;
-    draft.draftId = row.getColumn(1).getInt();
-    draft.accepted = row.getColumn(2).getInt() != 0;
-    draft.draftProbability = floatOf(row.getColumn(3));
-    draft.targetProbability = floatOf(row.getColumn(4));
-    draft.distinctExperts = row.getColumn(5).getInt();
-    return draft;
+VerifyRow verifyRowOf(SQLite::Statement& row, std::size_t layers) {
+    VerifyRow read;
+    SpeculativeStep& step = read.step;
+    read.drafted = row.getColumn(2).getInt64();
+    const std::int64_t accepted = row.getColumn(3).getInt64();
+    const std::int64_t matchLength = row.getColumn(4).getInt64();
+    if (read.drafted < 0 || read.drafted > std::numeric_limits<int>::max() || accepted < 0 ||
+        accepted > read.drafted) {
+        throw Error(fmt::format("verify step: {} of {} drafts accepted", accepted, read.drafted));
+    }
+    if (matchLength < 0 || matchLength > std::numeric_limits<int>::max()) {
+        throw Error(fmt::format("verify step: a match of {} tokens", matchLength));
+    }
+    step.source = draftSourceFromName(row.getColumn(1).getString());
+    step.accepted = static_cast<int>(accepted);
+    step.matchLength = static_cast<int>(matchLength);
+    step.distinctExperts = decodeLayerCounts(blobView(row.getColumn(5)));
+    step.wastedExperts = decodeLayerCounts(blobView(row.getColumn(6)));
+    for (const auto& counts : {step.distinctExperts, step.wastedExperts}) {
+        if (!counts.empty() && layers > 0 && counts.size() != layers) {
+            throw Error(fmt::format("verify step: experts of {} layers, the model has {}",
+                                    counts.size(), layers));
+        }
+    }
+    return read;
+}
+
+void addDraftOf(SQLite::Statement& row, SpeculativeStep& step) {
+    const std::int64_t index = row.getColumn(1).getInt64();
+    const bool accepted = row.getColumn(3).getInt64() != 0;
+    if (index != step.drafted()) {
+        throw Error(fmt::format("draft {} of a step comes after {} drafts", index, step.drafted()));
+    }
+    if (accepted != (index < step.accepted)) {
+        throw Error(fmt::format("draft {} of a step that accepted {} is marked as {}", index,
+                                step.accepted, accepted ? "accepted" : "rejected"));
+    }
+    DraftedToken& draft = step.drafts.emplace_back();
+    draft.id = row.getColumn(2).getInt();
+    draft.draftProbability = floatOf(row.getColumn(4));
+    draft.targetProbability = floatOf(row.getColumn(5));
 }
 
 RoutedToken routedTokenOf(SQLite::Statement& row) {

@@ -22,9 +22,24 @@ inline constexpr const char* kStepColumns =
     "cache_max_positions, cache_dtype";
 StepTrace stepOf(SQLite::Statement& row);
 
+/// Of `verify_steps`, and the same values from the one-draft rows of a version 1 file.
+inline constexpr const char* kVerifyColumns =
+    "seq, source, drafted, accepted, match_length, distinct_by_layer, wasted_by_layer";
+inline constexpr const char* kVerifyColumnsV1 = "seq, 'mtp', 1, accepted, 0, NULL, NULL";
+struct VerifyRow {
+    SpeculativeStep step;  ///< without its drafts
+    std::int64_t drafted = 0;
+};
+/// `layers`: MoE layers of the session's model; 0 where the session does not say.
+VerifyRow verifyRowOf(SQLite::Statement& row, std::size_t layers);
+
+/// Of `drafts`, and the same values from a version 1 file.
 inline constexpr const char* kDraftColumns =
-    "seq, draft_id, accepted, draft_probability, target_probability, distinct_experts";
-DraftOutcome draftOf(SQLite::Statement& row);
+    "seq, idx, id, accepted, draft_probability, target_probability";
+inline constexpr const char* kDraftColumnsV1 =
+    "seq, 0, draft_id, accepted, draft_probability, target_probability";
+/// Appends the row's draft to its step, where it must be the next and as accepted as the step says.
+void addDraftOf(SQLite::Statement& row, SpeculativeStep& step);
 
 inline constexpr const char* kRoutingColumns =
     "seq, mtp, position, token_id, phase, special, routing";

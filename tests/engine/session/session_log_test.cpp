@@ -134,10 +134,45 @@ TEST(SessionLog, SettingsRoundTrip) {
         EXPECT_EQ(back.stopStrings, params.stopStrings);
         EXPECT_EQ(back.stopTokens, params.stopTokens);
         EXPECT_EQ(back.speculate, params.speculate);
+        EXPECT_EQ(back.drafts, params.drafts);
+        EXPECT_EQ(back.mtpRecycle, params.mtpRecycle);
+        EXPECT_EQ(back.plainEvery, params.plainEvery);
     }
     EXPECT_THROW(settingsFromJson("[1]"), Error);
     EXPECT_THROW(settingsFromJson("{\"seed\": \"x\"}"), Error);
     EXPECT_THROW(shapeFromJson("{\"layers\": 3"), Error);
+}
+
+TEST(SessionLog, SettingsFromBeforeDraftsHadADepth) {
+    const GenerationParams old = settingsFromJson(R"({"speculate": "mtp", "max_new_tokens": 5})");
+    EXPECT_EQ(old.speculate, Speculate::Mtp);
+    EXPECT_EQ(old.drafts, 0);
+    EXPECT_EQ(old.mtpRecycle, MtpRecycle::Normed);
+    EXPECT_EQ(old.plainEvery, 0);
+    EXPECT_EQ(settingsFromJson("{}").speculate, Speculate::Off);
+    GenerationResult result;
+    resultFromJson(R"({"speculation": {"steps": 3, "accepted": 2}})", result);
+    EXPECT_EQ(result.speculation.steps, 3);
+    EXPECT_EQ(result.speculation.plainSteps, 0);
+    EXPECT_EQ(result.speculation.outcomes, SpeculationStats{}.outcomes);
+}
+
+TEST(SessionLog, SpeculationThatCannotBeIsRefused) {
+    for (const char* settings :
+         {R"({"speculate": "medusa"})", R"({"speculate": 1})", R"({"drafts": 9})",
+          R"({"drafts": -1})", R"({"drafts": 1e99})", R"({"drafts": 1.5})",
+          R"({"mtp_recycle": "fresh"})", R"({"plain_every": -2})",
+          R"({"plain_every": 99999999999999999999})"}) {
+        EXPECT_THROW(settingsFromJson(settings), Error) << settings;
+    }
+    for (const char* outcomes : {"[[9, 0, 1]]", "[[1, 2, 1]]", "[[-1, -1, 1]]", "[[1, 1, -1]]",
+                                 "[[1, 1]]", "[1]", "[[\"1\", 1, 1]]", "7"}) {
+        GenerationResult result;
+        EXPECT_THROW(resultFromJson(
+                         std::string(R"({"speculation": {"outcomes": )") + outcomes + "}}", result),
+                     Error)
+            << outcomes;
+    }
 }
 
 TEST(SessionLog, AnswerWithoutEndReadsAsInterrupted) {
@@ -262,7 +297,8 @@ TEST(SessionLog, DeletingASessionTakesEverythingAlong) {
     SQLite::Database database((folder / "s.db").string(), SQLite::OPEN_READWRITE);
     database.exec("PRAGMA foreign_keys = ON");
     database.exec("DELETE FROM sessions");
-    for (const char* table : {"turns", "answers", "tokens", "steps", "drafts", "routing"}) {
+    for (const char* table :
+         {"turns", "answers", "tokens", "steps", "verify_steps", "drafts", "routing"}) {
         EXPECT_EQ(database.execAndGet(std::string("SELECT count(*) FROM ") + table).getInt(), 0)
             << table;
     }

@@ -33,6 +33,20 @@ void expectSame(const RoutedToken& actual, const RoutedToken& expected) {
     EXPECT_EQ(actual.routing.scores, nullptr);
 }
 
+void expectSame(const SpeculativeStep& actual, const SpeculativeStep& expected) {
+    EXPECT_EQ(actual.source, expected.source);
+    EXPECT_EQ(actual.accepted, expected.accepted);
+    EXPECT_EQ(actual.matchLength, expected.matchLength);
+    EXPECT_EQ(actual.distinctExperts, expected.distinctExperts);
+    EXPECT_EQ(actual.wastedExperts, expected.wastedExperts);
+    ASSERT_EQ(actual.drafts.size(), expected.drafts.size());
+    for (std::size_t i = 0; i < expected.drafts.size(); ++i) {
+        EXPECT_EQ(actual.drafts[i].id, expected.drafts[i].id);
+        expectSameNumber(actual.drafts[i].draftProbability, expected.drafts[i].draftProbability);
+        expectSameNumber(actual.drafts[i].targetProbability, expected.drafts[i].targetProbability);
+    }
+}
+
 void expectSame(const std::vector<RoutedToken>& actual, const std::vector<RoutedToken>& expected) {
     ASSERT_EQ(actual.size(), expected.size());
     for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -102,7 +116,7 @@ TokenEvent Arbitrary::token() {
     for (std::uint32_t i = below(4); i > 0; --i) {
         token.alternatives.push_back({static_cast<std::int32_t>(below(1000)), number()});
     }
-    token.draft = static_cast<TokenEvent::Draft>(below(3));
+    token.draft = static_cast<TokenEvent::Draft>(below(4));
     token.rejectedDraftId = static_cast<std::int32_t>(below(100)) - 1;
     token.step = large();
     return token;
@@ -131,6 +145,23 @@ RoutedToken Arbitrary::routed(int rows) {
     return token;
 }
 
+SpeculativeStep Arbitrary::speculation() {
+    SpeculativeStep step;
+    step.source = static_cast<DraftSource>(below(2));
+    for (std::uint32_t i = below(kMaxDrafts + 1); i > 0; --i) {
+        step.drafts.push_back({static_cast<std::int32_t>(below(99)), number(), number()});
+    }
+    step.accepted = static_cast<int>(below(static_cast<std::uint32_t>(step.drafted()) + 1));
+    step.matchLength = static_cast<int>(below(40));
+    if (below(3) > 0) {  // recorded; info() has three layers
+        for (int layer = 0; layer < 3; ++layer) {
+            step.distinctExperts.push_back(static_cast<std::uint16_t>(below(1U << 16)));
+            step.wastedExperts.push_back(static_cast<std::uint16_t>(below(1U << 16)));
+        }
+    }
+    return step;
+}
+
 StepTrace Arbitrary::step() {
     StepTrace step;
     step.step = large();
@@ -141,8 +172,7 @@ StepTrace Arbitrary::step() {
         step.mtp.push_back(routed(1));
     }
     if (below(2) == 1) {
-        step.draft = DraftOutcome{static_cast<std::int32_t>(below(99)), below(2) == 1, number(),
-                                  number(), static_cast<int>(below(500))};
+        step.speculation = speculation();
     }
     step.timing = {large(), large(), large(), large()};
     step.cache = {large(), large(), large(), large(), large(),  large(),
@@ -161,7 +191,10 @@ GenerationParams Arbitrary::params() {
     params.maxNewTokens = static_cast<int>(below(4096));
     params.stopTokens = {static_cast<std::int32_t>(below(10)), 7};
     params.stopStrings = {bytes(), text()};
-    params.speculate = below(2) == 1 ? Speculate::Mtp : Speculate::Off;
+    params.speculate = static_cast<Speculate>(below(4));
+    params.drafts = static_cast<int>(below(kMaxDrafts + 1));
+    params.mtpRecycle = static_cast<MtpRecycle>(below(3));
+    params.plainEvery = static_cast<int>(below(100));
     params.record = below(2) == 1;
     params.keepScores = below(2) == 1;
     params.vocabLimit = static_cast<int>(below(200));
@@ -174,7 +207,15 @@ GenerationResult Arbitrary::result() {
     result.ids = {static_cast<std::int32_t>(below(500)), 2, -1};
     result.text = text();
     result.finish = static_cast<Finish>(below(5));
-    result.speculation = {large(), large(), large(), large()};
+    SpeculationStats& stats = result.speculation;
+    stats.steps = large();
+    stats.plainSteps = large();
+    stats.drafted = large();
+    stats.accepted = large();
+    stats.mainForwards = large();
+    for (std::size_t d = 0; d <= kMaxDrafts; ++d) {
+        stats.outcomes[d][below(static_cast<std::uint32_t>(d) + 1)] = below(1U << 31);
+    }
     result.timing.prefillSeconds = static_cast<double>(below(1000)) / 997;
     result.timing.decodeSeconds = static_cast<double>(below(1000)) / 991;
     result.timing.recorderSeconds = 1e-9;
@@ -237,13 +278,9 @@ void expectSame(const StepTrace& actual, const StepTrace& expected) {
     EXPECT_EQ(actual.step, expected.step);
     expectSame(actual.tokens, expected.tokens);
     expectSame(actual.mtp, expected.mtp);
-    ASSERT_EQ(actual.draft.has_value(), expected.draft.has_value());
-    if (expected.draft) {
-        EXPECT_EQ(actual.draft->draftId, expected.draft->draftId);
-        EXPECT_EQ(actual.draft->accepted, expected.draft->accepted);
-        expectSameNumber(actual.draft->draftProbability, expected.draft->draftProbability);
-        expectSameNumber(actual.draft->targetProbability, expected.draft->targetProbability);
-        EXPECT_EQ(actual.draft->distinctExperts, expected.draft->distinctExperts);
+    ASSERT_EQ(actual.speculation.has_value(), expected.speculation.has_value());
+    if (expected.speculation) {
+        expectSame(*actual.speculation, *expected.speculation);
     }
     EXPECT_EQ(actual.timing.forwardNs, expected.timing.forwardNs);
     EXPECT_EQ(actual.timing.draftNs, expected.timing.draftNs);
@@ -271,6 +308,8 @@ void expectSame(const GenerationResult& actual, const GenerationResult& expected
     EXPECT_EQ(actual.text, expected.text);
     EXPECT_EQ(actual.finish, expected.finish);
     EXPECT_EQ(actual.speculation.steps, expected.speculation.steps);
+    EXPECT_EQ(actual.speculation.plainSteps, expected.speculation.plainSteps);
+    EXPECT_EQ(actual.speculation.outcomes, expected.speculation.outcomes);
     EXPECT_EQ(actual.speculation.drafted, expected.speculation.drafted);
     EXPECT_EQ(actual.speculation.accepted, expected.speculation.accepted);
     EXPECT_EQ(actual.speculation.mainForwards, expected.speculation.mainForwards);

@@ -46,6 +46,7 @@ class Arbitrary {
   private:
     float number();
     std::int64_t large();
+    SpeculativeStep speculation();
     TokenRouting routing(int rows);
     RoutedToken routed(int rows);
     std::mt19937_64 m_random;
