@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/analysis/speculation_stats.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <stdexcept>
+#include <tuple>
+
+#include "engine/error.h"
 
 namespace gatescope {
 
@@ -12,106 +16,264 @@ namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
-double ratio(std::int64_t part, std::int64_t whole) {
-    return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole) : kNaN;
+double ratio(double part, double whole) {
+    return whole > 0 ? part / whole : kNaN;
 }
 
-std::vector<DraftPosition> positionRates(std::span<const VerifyStep> steps) {
-    int deepest = 0;
-    for (const VerifyStep& step : steps) {
-        deepest = std::max(deepest, step.drafted);
-    }
-    std::vector<DraftPosition> positions(static_cast<std::size_t>(deepest));
-    for (std::size_t p = 0; p < positions.size(); ++p) {
-        const int i = static_cast<int>(p) + 1;
-        DraftPosition& position = positions[p];
-        for (const VerifyStep& step : steps) {
-            position.accepted += step.accepted >= i ? 1 : 0;
-            position.reached += step.accepted >= i - 1 && step.drafted >= i ? 1 : 0;
+double ratio(std::int64_t part, std::int64_t whole) {
+    return ratio(static_cast<double>(part), static_cast<double>(whole));
+}
+
+void addOutcomes(DraftOutcomes& to, const DraftOutcomes& from) {
+    to.resize(std::max(to.size(), from.size()));
+    for (std::size_t d = 0; d < from.size(); ++d) {
+        to[d].resize(std::max(to[d].size(), from[d].size()));
+        for (std::size_t a = 0; a < from[d].size(); ++a) {
+            to[d][a] += from[d][a];
         }
-        position.unconditional = ratio(position.accepted, static_cast<std::int64_t>(steps.size()));
-        position.conditional = ratio(position.accepted, position.reached);
-        position.conditional95 = wilson95(position.accepted, position.reached);
     }
-    return positions;
 }
 
 }  // namespace
 
-Interval wilson95(std::int64_t successes, std::int64_t trials) {
-    if (successes < 0 || successes > trials) {
-        throw std::invalid_argument("wilson95: successes outside 0..trials");
+SpeculationCounter::SpeculationCounter(RoutingShape shape,
+                                       std::function<TokenClass(std::int32_t id)> classOf)
+    : m_shape(std::move(shape)), m_classOf(std::move(classOf)), m_reads(m_shape.layers.size()) {}
+
+void SpeculationCounter::Times::add(std::int64_t ns) {
+    if (newest.size() < kKeptTimes) {
+        newest.push_back(ns);
+    } else {
+        newest[static_cast<std::size_t>(n) % kKeptTimes] = ns;
     }
-    if (trials == 0) {
-        return {kNaN, kNaN};
-    }
-    constexpr double z = 1.959963984540054;  // the 97.5 % point of the normal distribution
-    const auto n = static_cast<double>(trials);
-    const double p = static_cast<double>(successes) / n;
-    const double scale = 1.0 + z * z / n;
-    const double centre = (p + z * z / (2.0 * n)) / scale;
-    const double half = z * std::sqrt(p * (1.0 - p) / n + z * z / (4.0 * n * n)) / scale;
-    // The ends are exactly 0 and 1 there; rounding must not leave 1e-17 or 0.9999.
-    return {successes == 0 ? 0.0 : std::max(0.0, centre - half),
-            successes == trials ? 1.0 : std::min(1.0, centre + half)};
+    ++n;
+    sum += static_cast<double>(ns);
 }
 
-SpeculationValue speculationStats(std::span<const VerifyStep> steps) {
+TimeSummary SpeculationCounter::Times::summary() const {
+    TimeSummary out{n, ratio(sum, static_cast<double>(n)), kNaN,
+                    static_cast<std::int64_t>(newest.size())};
+    if (!newest.empty()) {
+        std::vector<std::int64_t> times = newest;
+        const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+        std::nth_element(times.begin(), middle, times.end());
+        out.medianNs = static_cast<double>(*middle);
+        if (times.size() % 2 == 0) {
+            const auto below = *std::max_element(times.begin(), middle);
+            out.medianNs = (out.medianNs + static_cast<double>(below)) / 2;
+        }
+    }
+    return out;
+}
+
+void SpeculationCounter::check(const StepTrace& step) const {
+    const SpeculativeStep& at = *step.speculation;
+    if (at.drafts.size() > static_cast<std::size_t>(kDeepest) || at.accepted < 0 ||
+        at.accepted > at.drafted()) {
+        throw Error(fmt::format("step {}: {} of {} drafts accepted", step.step, at.accepted,
+                                at.drafts.size()));
+    }
+    for (const auto* experts : {&at.distinctExperts, &at.wastedExperts}) {
+        if (!experts->empty() && experts->size() != m_shape.layers.size()) {
+            throw Error(fmt::format("step {}: expert reads of {} MoE layers, the model has {}",
+                                    step.step, experts->size(), m_shape.layers.size()));
+        }
+    }
+    for (std::size_t row = 0; row < at.wastedExperts.size(); ++row) {
+        if (row >= at.distinctExperts.size() || at.wastedExperts[row] > at.distinctExperts[row]) {
+            throw Error(fmt::format("step {}: MoE layer {} wasted more experts than it read",
+                                    step.step, m_shape.layers[row]));
+        }
+    }
+}
+
+void SpeculationCounter::add(const StepTrace& step) {
+    if (!step.speculation) {
+        if (step.tokens.size() == 1 && step.tokens.front().phase == Phase::Decode) {
+            m_plain.add(step.timing.totalNs() - step.timing.draftNs);
+            m_plainDraftNs += static_cast<double>(step.timing.draftNs);
+        }
+        return;
+    }
+    check(step);
+    const SpeculativeStep& at = *step.speculation;
+    if (at.drafts.empty()) {
+        return;  // nothing was judged
+    }
+    VerifyStep out{at.source, at.drafted(), at.accepted, 0, 0, step.timing.totalNs()};
+    addReads(step, out);
+    addDrafts(at);
+    countOutcome(m_outcomes[static_cast<std::size_t>(at.source)], out.drafted, out.accepted);
+    Group& group = m_groups[{at.source, out.drafted}];
+    group.accepted += at.accepted;
+    group.total.add(out.ns);
+    group.draft.add(step.timing.draftNs);
+    group.verify.add(out.ns - step.timing.draftNs);
+    if (m_steps.size() < kKeptSteps) {
+        m_steps.push_back(out);
+    } else {
+        m_steps[static_cast<std::size_t>(m_verifySteps) % kKeptSteps] = out;
+    }
+    ++m_verifySteps;
+}
+
+void SpeculationCounter::addDrafts(const SpeculativeStep& step) {
+    const auto accepted = static_cast<std::size_t>(step.accepted);
+    for (std::size_t i = 0; i < step.drafts.size() && i <= accepted; ++i) {
+        const DraftedToken& draft = step.drafts[i];
+        ++m_judged;
+        if (std::isfinite(draft.draftProbability) && std::isfinite(draft.targetProbability)) {
+            ++m_withProbabilities;
+            m_draftProbability += static_cast<double>(draft.draftProbability);
+            m_targetProbability += static_cast<double>(draft.targetProbability);
+        }
+        if (m_classOf) {
+            auto& [judged, kept] = m_classes[static_cast<std::size_t>(m_classOf(draft.id))];
+            ++judged;
+            kept += i < accepted ? 1 : 0;
+        }
+    }
+}
+
+SpeculationCounter::Choices SpeculationCounter::choicesOf(const StepTrace& step,
+                                                          std::size_t row) const {
+    const SpeculativeStep& at = *step.speculation;
+    Choices out;
+    int recorded = 0;
+    for (const RoutedToken& token : step.tokens) {
+        const TokenRouting& routing = token.routing;
+        const std::size_t rows = routing.margins.size();
+        if (row >= rows) {
+            continue;
+        }
+        const std::size_t slots = routing.experts.size() / rows;
+        const auto first = routing.experts.begin() + static_cast<std::ptrdiff_t>(row * slots);
+        // Under interventions a layer may choose fewer than others.
+        const auto unused =
+            std::count(first, first + static_cast<std::ptrdiff_t>(slots), kNoExpert);
+        const std::int64_t chosen = static_cast<std::int64_t>(slots) - unused;
+        ++recorded;
+        out.all += chosen;
+        out.kept += token.phase != Phase::Rejected ? chosen : 0;
+    }
+    if (recorded != at.drafted() + 1) {  // the union is known, the choices are not
+        out.all = std::int64_t{at.drafted() + 1} * m_shape.topK;
+        out.kept = std::int64_t{at.accepted + 1} * m_shape.topK;
+    }
+    return out;
+}
+
+void SpeculationCounter::addReads(const StepTrace& step, VerifyStep& out) {
+    const SpeculativeStep& at = *step.speculation;
+    if (at.distinctExperts.empty() || m_shape.experts <= 0) {
+        return;
+    }
+    ++m_stepsWithReads;
+    const int positions = at.drafted() + 1;
+    const double experts = m_shape.experts;
+    for (std::size_t row = 0; row < m_reads.size(); ++row) {
+        const Choices choices = choicesOf(step, row);
+        const double k = static_cast<double>(choices.all) / positions;
+        const int wasted = at.wastedExperts.empty() ? 0 : at.wastedExperts[row];
+        Reads& sums = m_reads[row];
+        sums.distinct += at.distinctExperts[row];
+        sums.wasted += wasted;
+        sums.plain += choices.kept;
+        sums.uniform += experts * (1.0 - std::pow(std::max(0.0, 1.0 - k / experts), positions));
+        out.distinctExperts += at.distinctExperts[row];
+        out.wastedExperts += wasted;
+    }
+}
+
+LayerReads SpeculationCounter::layerReads(const Reads& sums) const {
+    LayerReads out;
+    const auto n = static_cast<double>(m_stepsWithReads);
+    out.steps = m_stepsWithReads;
+    out.distinct = ratio(static_cast<double>(sums.distinct), n);
+    out.plain = ratio(static_cast<double>(sums.plain), n);
+    out.uniform = ratio(sums.uniform, n);
+    out.wasted = ratio(static_cast<double>(sums.wasted), n);
+    out.wastedShare = ratio(sums.wasted, sums.distinct);
+    out.ratio = ratio(sums.distinct, sums.plain);
+    return out;
+}
+
+void SpeculationCounter::fillCosts(SpeculationValue& value) const {
+    double tokens = 0;
+    double ns = m_plainDraftNs;
+    const double plain = value.plain.meanNs;
+    for (const auto& [key, group] : m_groups) {
+        VerifyCost cost;
+        std::tie(cost.source, cost.depth) = key;
+        cost.accepted = group.accepted;
+        cost.total = group.total.summary();
+        cost.draft = group.draft.summary();
+        cost.verify = group.verify.summary();
+        cost.length = 1.0 + ratio(group.accepted, group.total.n);
+        cost.draftCost = cost.draft.meanNs / cost.depth / plain;
+        cost.verifyCost = cost.verify.meanNs / plain;
+        cost.gain = cost.length / (cost.depth * cost.draftCost + cost.verifyCost) - 1.0;
+        cost.equalAcceptance = acceptanceFor(cost.length, cost.depth);
+        cost.breakEven = breakEvenAcceptance(cost.depth, cost.draftCost, cost.verifyCost);
+        tokens += static_cast<double>(group.accepted + group.total.n);
+        ns += group.total.sum;
+        value.costs.push_back(cost);
+    }
+    SpeculationGain& gain = value.gain;
+    gain.plainSteps = value.plain.n;
+    gain.verifySteps = m_verifySteps;
+    gain.plainTokensPerSecond = ratio(1e9, plain);
+    gain.tokensPerSecond = m_verifySteps > 0 ? ratio(1e9 * tokens, ns) : kNaN;
+    gain.gain = gain.tokensPerSecond / gain.plainTokensPerSecond - 1.0;
+    const auto steps = static_cast<double>(m_verifySteps);
+    gain.breakEven = ratio(ns / plain - steps, static_cast<double>(value.all.drafted));
+}
+
+SpeculationValue SpeculationCounter::value() const {
     SpeculationValue out;
-    out.steps.assign(steps.begin(), steps.end());
-    std::int64_t distinct = 0;
-    for (const VerifyStep& step : steps) {
-        if (step.drafted < 0 || step.accepted < 0 || step.accepted > step.drafted) {
-            throw std::invalid_argument("speculationStats: accepted outside 0..drafted");
-        }
-        out.drafted += step.drafted;
-        out.accepted += step.accepted;
-        if (step.distinctExperts > 0) {
-            ++out.stepsWithExperts;
-            distinct += step.distinctExperts;
-        }
+    out.shape = m_shape;
+    const auto oldest = m_steps.size() < kKeptSteps
+                            ? std::ptrdiff_t{0}
+                            : static_cast<std::ptrdiff_t>(m_verifySteps % kKeptSteps);
+    out.steps.assign(m_steps.begin() + oldest, m_steps.end());
+    out.steps.insert(out.steps.end(), m_steps.begin(), m_steps.begin() + oldest);
+    out.earlierSteps = m_verifySteps - static_cast<std::int64_t>(m_steps.size());
+    DraftOutcomes all;
+    for (std::size_t source = 0; source < m_outcomes.size(); ++source) {
+        addOutcomes(all, m_outcomes[source]);
+        out.bySource[source] = speculationRates(m_outcomes[source]);
     }
-    out.rate = ratio(out.accepted, out.drafted);
-    out.rate95 = wilson95(out.accepted, out.drafted);
-    out.lengthWithoutBonus = ratio(out.accepted, static_cast<std::int64_t>(steps.size()));
-    out.length = 1.0 + out.lengthWithoutBonus;
-    out.positions = positionRates(steps);
-    out.meanDistinctExperts = ratio(distinct, out.stepsWithExperts);
+    out.all = speculationRates(all);
+    for (std::size_t d = 0; d < all.size(); ++d) {
+        DraftOutcomes only(d + 1);
+        only[d] = all[d];
+        out.byDepth.push_back(speculationRates(only));
+    }
+    for (std::size_t i = 0; i < out.byClass.size(); ++i) {
+        const auto [judged, accepted] = m_classes[i];
+        out.byClass[i] = {static_cast<TokenClass>(i), judged, accepted, ratio(accepted, judged),
+                          wilson95(accepted, judged)};
+    }
+    Reads sums;
+    for (std::size_t row = 0; row < m_reads.size(); ++row) {
+        out.layers.push_back(layerReads(m_reads[row]));
+        out.layers.back().layer = m_shape.layers[row];
+        sums.distinct += m_reads[row].distinct;
+        sums.wasted += m_reads[row].wasted;
+        sums.plain += m_reads[row].plain;
+        sums.uniform += m_reads[row].uniform;
+    }
+    out.reads = layerReads(sums);
+    out.distinctReads = sums.distinct;
+    out.wastedReads = sums.wasted;
+    out.plain = m_plain.summary();
+    out.judged = m_judged;
+    const auto known = static_cast<double>(m_withProbabilities);
+    out.withProbabilities = m_withProbabilities;
+    out.meanDraftProbability = ratio(m_draftProbability, known);
+    out.meanTargetProbability = ratio(m_targetProbability, known);
+    fillCosts(out);
     return out;
-}
-
-SpeculationValue speculationStats(std::span<const DraftOutcome> drafts) {
-    std::vector<VerifyStep> steps;
-    steps.reserve(drafts.size());
-    for (const DraftOutcome& draft : drafts) {
-        steps.push_back({1, draft.accepted ? 1 : 0, draft.distinctExperts});
-    }
-    return speculationStats(std::span<const VerifyStep>(steps));
-}
-
-std::vector<double> runningAcceptance(std::span<const VerifyStep> steps, int window) {
-    if (window < 1) {
-        throw std::invalid_argument("runningAcceptance: window below 1");
-    }
-    std::vector<double> out;
-    out.reserve(steps.size());
-    std::int64_t drafted = 0;
-    std::int64_t accepted = 0;
-    for (std::size_t i = 0; i < steps.size(); ++i) {
-        drafted += steps[i].drafted;
-        accepted += steps[i].accepted;
-        if (i >= static_cast<std::size_t>(window)) {
-            drafted -= steps[i - static_cast<std::size_t>(window)].drafted;
-            accepted -= steps[i - static_cast<std::size_t>(window)].accepted;
-        }
-        out.push_back(ratio(accepted, drafted));
-    }
-    return out;
-}
-
-double uniformDistinctExperts(int layers, int experts, int topK, int positions) {
-    const double missed = 1.0 - static_cast<double>(topK) / static_cast<double>(experts);
-    return static_cast<double>(layers) * experts * (1.0 - std::pow(missed, positions));
 }
 
 }  // namespace gatescope

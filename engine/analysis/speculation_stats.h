@@ -69,6 +69,7 @@ struct SpeculationRates {
 /// [d][a] verify steps that made d drafts and accepted a; all that the rates depend on. Rows may be
 /// of any length.
 using DraftOutcomes = std::vector<std::vector<std::int64_t>>;
+void countOutcome(DraftOutcomes& outcomes, int drafted, int accepted);  ///< 0 <= a <= d
 /// Throws std::invalid_argument for a negative count, or one where a > d.
 SpeculationRates speculationRates(const DraftOutcomes& outcomes);
 SpeculationRates speculationRates(std::span<const VerifyStep> steps);
@@ -150,9 +151,10 @@ struct SpeculationValue {
     TimeSummary plain;               ///< plain decode steps, without what they spent on drafting
     std::vector<VerifyCost> costs;   ///< by source, then depth; only those that happened
     SpeculationGain gain;
-    double meanDraftProbability = 0;   ///< q of judged drafts, n = judged
-    double meanTargetProbability = 0;  ///< p of judged drafts
-    std::int64_t judged = 0;
+    std::int64_t judged = 0;  ///< drafts: every accepted one and each step's first rejected
+    std::int64_t withProbabilities = 0;  ///< n of the two means
+    double meanDraftProbability = 0;     ///< q of judged drafts
+    double meanTargetProbability = 0;    ///< p of judged drafts
 
     std::int64_t plainSteps() const { return plain.n; }
     bool empty() const { return all.steps == 0; }
@@ -199,6 +201,11 @@ class SpeculationCounter {
     };
     void check(const StepTrace& step) const;
     void addDrafts(const SpeculativeStep& step);
+    struct Choices {
+        std::int64_t all = 0;   ///< of all positions
+        std::int64_t kept = 0;  ///< of those that stayed
+    };
+    Choices choicesOf(const StepTrace& step, std::size_t row) const;
     void addReads(const StepTrace& step, VerifyStep& out);
     LayerReads layerReads(const Reads& sums) const;
     void fillCosts(SpeculationValue& value) const;
@@ -217,6 +224,7 @@ class SpeculationCounter {
     double m_draftProbability = 0;
     double m_targetProbability = 0;
     std::int64_t m_judged = 0;
+    std::int64_t m_withProbabilities = 0;
 };
 
 /// Tokens per verify step if each of `depth` drafts is accepted with this probability when reached:
