@@ -89,9 +89,12 @@ void SpeculationCounter::check(const StepTrace& step) const {
 
 void SpeculationCounter::add(const StepTrace& step) {
     if (!step.speculation) {
-        if (step.tokens.size() == 1 && step.tokens.front().phase == Phase::Decode) {
+        const bool plain = step.tokens.size() == 1 && step.tokens.front().phase == Phase::Decode;
+        if (plain) {
             m_plain.add(step.timing.totalNs() - step.timing.draftNs);
-            m_plainDraftNs += static_cast<double>(step.timing.draftNs);
+        }
+        if (plain || step.tokens.empty()) {
+            m_otherDraftNs += static_cast<double>(step.timing.draftNs);
         }
         return;
     }
@@ -139,7 +142,6 @@ SpeculationCounter::Choices SpeculationCounter::choicesOf(const StepTrace& step,
                                                           std::size_t row) const {
     const SpeculativeStep& at = *step.speculation;
     Choices out;
-    int recorded = 0;
     for (const RoutedToken& token : step.tokens) {
         const TokenRouting& routing = token.routing;
         const std::size_t rows = routing.margins.size();
@@ -152,12 +154,14 @@ SpeculationCounter::Choices SpeculationCounter::choicesOf(const StepTrace& step,
         const auto unused =
             std::count(first, first + static_cast<std::ptrdiff_t>(slots), kNoExpert);
         const std::int64_t chosen = static_cast<std::int64_t>(slots) - unused;
-        ++recorded;
+        ++out.positions;
         out.all += chosen;
         out.kept += token.phase != Phase::Rejected ? chosen : 0;
     }
-    if (recorded != at.drafted() + 1) {  // the union is known, the choices are not
-        out.all = std::int64_t{at.drafted() + 1} * m_shape.topK;
+    // More where the answer ended within the drafts: what lay behind was read all the same.
+    if (out.positions <= at.drafted()) {  // the union is known, the choices are not
+        out.positions = at.drafted() + 1;
+        out.all = std::int64_t{out.positions} * m_shape.topK;
         out.kept = std::int64_t{at.accepted + 1} * m_shape.topK;
     }
     return out;
@@ -169,17 +173,17 @@ void SpeculationCounter::addReads(const StepTrace& step, VerifyStep& out) {
         return;
     }
     ++m_stepsWithReads;
-    const int positions = at.drafted() + 1;
     const double experts = m_shape.experts;
     for (std::size_t row = 0; row < m_reads.size(); ++row) {
         const Choices choices = choicesOf(step, row);
-        const double k = static_cast<double>(choices.all) / positions;
+        const double k = static_cast<double>(choices.all) / choices.positions;
         const int wasted = at.wastedExperts.empty() ? 0 : at.wastedExperts[row];
         Reads& sums = m_reads[row];
         sums.distinct += at.distinctExperts[row];
         sums.wasted += wasted;
         sums.plain += choices.kept;
-        sums.uniform += experts * (1.0 - std::pow(std::max(0.0, 1.0 - k / experts), positions));
+        sums.uniform +=
+            experts * (1.0 - std::pow(std::max(0.0, 1.0 - k / experts), choices.positions));
         out.distinctExperts += at.distinctExperts[row];
         out.wastedExperts += wasted;
     }
@@ -200,7 +204,7 @@ LayerReads SpeculationCounter::layerReads(const Reads& sums) const {
 
 void SpeculationCounter::fillCosts(SpeculationValue& value) const {
     double tokens = 0;
-    double ns = m_plainDraftNs;
+    double ns = m_otherDraftNs;
     const double plain = value.plain.meanNs;
     for (const auto& [key, group] : m_groups) {
         VerifyCost cost;

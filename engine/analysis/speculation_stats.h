@@ -129,7 +129,8 @@ struct SpeculationGain {
     /// 1 / mean time of plain decode steps, without what they spent on drafting; NaN: no plain step
     /// was measured yet.
     double plainTokensPerSecond = 0;
-    /// Tokens of verify steps by their time and by what plain steps spent on drafting.
+    /// Tokens of verify steps by their time and by what other steps spent on drafting: searching in
+    /// vain, keeping the MTP module's cache.
     double tokensPerSecond = 0;
     double gain = 0;       ///< tokensPerSecond / plainTokensPerSecond - 1
     double breakEven = 0;  ///< acceptance rate at which gain would be 0: (D time ratio - D) / d sum
@@ -202,6 +203,7 @@ class SpeculationCounter {
     void check(const StepTrace& step) const;
     void addDrafts(const SpeculativeStep& step);
     struct Choices {
+        int positions = 0;
         std::int64_t all = 0;   ///< of all positions
         std::int64_t kept = 0;  ///< of those that stayed
     };
@@ -219,7 +221,7 @@ class SpeculationCounter {
     std::vector<Reads> m_reads;                                             ///< by row
     std::int64_t m_stepsWithReads = 0;
     Times m_plain;
-    double m_plainDraftNs = 0;
+    double m_otherDraftNs = 0;  ///< spent on drafting outside verify steps
     std::map<std::pair<DraftSource, int>, Group> m_groups;
     double m_draftProbability = 0;
     double m_targetProbability = 0;

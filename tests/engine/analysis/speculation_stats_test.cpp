@@ -317,6 +317,21 @@ TEST(SpeculationCounter, LayersThatChoseFewer) {
     EXPECT_DOUBLE_EQ(value.layers[1].uniform, 8 * (1 - std::pow(1 - 1.0 / 8, 2)));
 }
 
+// The answer ended with the first draft: the second one is left out of the drafts, but was read.
+TEST(SpeculationCounter, ReadsBehindTheEndCount) {
+    StepTrace step = verifyStep(DraftSource::Mtp, 1, 1, 1, 0);
+    step.tokens = {routed(Phase::Decode, {0, 1, 2, 3}), routed(Phase::Decode, {0, 1, 2, 3}),
+                   routed(Phase::Rejected, {4, 5, 2, 3})};
+    step.speculation->distinctExperts = {4, 2};
+    step.speculation->wastedExperts = {2, 0};
+    SpeculationCounter counter(shape());
+    counter.add(step);
+    const SpeculationValue value = counter.value();
+    EXPECT_EQ(value.layers[0].plain, 4);
+    EXPECT_DOUBLE_EQ(value.layers[0].uniform, 8 * (1 - std::pow(1 - 2.0 / 8, 3)));
+    EXPECT_EQ(value.layers[1].ratio, 0.5);
+}
+
 TEST(SpeculationCounter, ChoicesNotRecorded) {
     StepTrace step = verifyStep(DraftSource::Lookup, 3, 2, 1, 0);
     step.speculation->distinctExperts = {6, 5};
@@ -374,10 +389,13 @@ TEST(SpeculationCounter, DraftsBehindARejectedOneAreNotJudged) {
 
 TEST(SpeculationCounter, TimesAndGain) {
     SpeculationCounter counter(shape());
-    counter.add(plainStep(90, 50));  // its 50 ns were spent on drafting
+    counter.add(plainStep(90, 40));  // its 40 ns were spent on drafting
     counter.add(plainStep(110));
     counter.add(verifyStep(DraftSource::Mtp, 2, 2, 150, 20));
     counter.add(verifyStep(DraftSource::Mtp, 2, 1, 170, 20));
+    StepTrace pairs;  // the MTP module's cache, filled behind the answer
+    pairs.timing.draftNs = 10;
+    counter.add(pairs);
     const SpeculationValue value = counter.value();
     EXPECT_EQ(value.plain.n, 2);
     EXPECT_EQ(value.plain.meanNs, 100);
