@@ -148,7 +148,7 @@ void ChatController::onLoaded(std::shared_ptr<const ModelFacts> model) {
     m_model = std::move(model);
     m_loadedOptions = m_loadOptions;
     setInterventions(nullptr);
-    clearConversation(m_model->shape);
+    clearConversation(m_model->shape, m_model->tokens);
     m_closedReason = tr("%1 has no tokenizer.json, so it cannot chat").arg(m_model->name);
     setState(idleState());
     showEmptyChat();
@@ -230,7 +230,8 @@ void ChatController::newSession() {
         showError(tr("Stop the answer (Esc) before beginning a new session."));
         return;
     }
-    clearConversation(m_model != nullptr ? m_model->shape : RoutingShape());
+    clearConversation(m_model != nullptr ? m_model->shape : RoutingShape(),
+                      m_model != nullptr ? m_model->tokens : nullptr);
     setState(idleState());
     m_engine->newSession();
     showEmptyChat();
@@ -238,11 +239,12 @@ void ChatController::newSession() {
     m_pane->input()->setFocus(Qt::OtherFocusReason);
 }
 
-void ChatController::clearConversation(const RoutingShape& shape) {
-    m_store->reset(shape);
+void ChatController::clearConversation(const RoutingShape& shape,
+                                       std::shared_ptr<const TokenTable> tokens) {
+    m_store->reset(shape, std::move(tokens));
     m_session.reset();
     m_answerFirst = -1;
-    m_answerDrafts = 0;
+    m_answerInterventions.reset();
     setFollowing(false);
     m_pane->transcript()->setStreaming(false);
     m_pane->transcript()->clearTranscript();
@@ -302,7 +304,7 @@ void ChatController::onAnswerStarted(const AnswerStart& start) {
     }
     if (start.again && m_answerFirst >= 0) {
         transcript->removeLastAnswer();
-        m_store->truncate(m_answerFirst, m_answerDrafts);
+        m_store->truncate(m_answerFirst);
     }
     const std::vector<std::int32_t> numbers = m_store->setPrompt(start.prompt.pieces);
     if (!start.again) {
@@ -311,14 +313,22 @@ void ChatController::onAnswerStarted(const AnswerStart& start) {
     if (start.newlyDropped > 0) {
         showNotice(droppedText(start.newlyDropped));
     }
-    m_answerInterventions = start.interventions;
-    m_answerFirst = m_store->size();
-    m_answerDrafts = m_store->drafts().size();
+    beginAnswer(start.interventions);
     m_answerTokens = 0;
     transcript->beginTurn(Turn::Answer);
     transcript->setStreaming(true);
     setFollowing(true);
     Q_EMIT sessionChanged();
+}
+
+/// Two ways of routing are never counted together.
+void ChatController::beginAnswer(std::shared_ptr<const Interventions> interventions) {
+    const Interventions none;
+    const bool same = (m_answerInterventions ? *m_answerInterventions : none) ==
+                      (interventions ? *interventions : none);
+    m_answerInterventions = std::move(interventions);
+    m_answerFirst = m_store->size();
+    m_store->beginAnswer(!same);
 }
 
 void ChatController::showUserTurn(const QString& message, const PromptValue& prompt,

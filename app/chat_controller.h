@@ -94,8 +94,10 @@ class ChatController final : public QObject {
     QString droppedText(int messages) const;
     void setState(ChatState state);
     void refreshInput();
-    void clearConversation(const RoutingShape& shape);
+    /// `tokens`: of the model that the session is of; null: not at hand.
+    void clearConversation(const RoutingShape& shape, std::shared_ptr<const TokenTable> tokens);
     void showEmptyChat();
+    void beginAnswer(std::shared_ptr<const Interventions> interventions);
     void showUserTurn(const QString& message, const PromptValue& prompt,
                       const std::vector<std::int32_t>& numbers);
     void showAnswerTurn(const StoredTurn& turn);
@@ -119,8 +121,7 @@ class ChatController final : public QObject {
     QString m_closedReason;
     QString m_queuedPrompt;           ///< to be sent when loading ends
     std::int32_t m_answerFirst = -1;  ///< number of the last answer's first token
-    std::shared_ptr<const Interventions> m_answerInterventions;  ///< of the running answer
-    std::size_t m_answerDrafts = 0;                              ///< drafts before the last answer
+    std::shared_ptr<const Interventions> m_answerInterventions;  ///< of the newest answer
     int m_answerTokens = 0;
     bool m_errorPasses = true;
     bool m_follow = false;  ///< the selection follows the newest token

@@ -68,7 +68,9 @@ void ChatPane::setMarkText(const QString& text) {
 }
 
 void ChatPane::refreshLegend() {
-    m_legend->setDrafts(m_transcript->hasDrafts());
+    m_legend->setDrafts(
+        m_transcript->hasDrafts() && m_transcript->colour() == TranscriptView::Colour::Acceptance,
+        m_transcript->hasBonus());
     const int marked = m_markText.isEmpty() ? 0 : m_transcript->markedShown();
     m_legend->setMarked(m_markText.isEmpty() ? QString()
                                              : m_markText + tr(" · %1 tokens").arg(marked));

@@ -25,7 +25,7 @@
 namespace gatescope {
 namespace {
 
-constexpr int kExpertsIntervalMs = 250;
+constexpr int kTablesIntervalMs = 250;
 
 /// A token whose layers chose different numbers of experts, as if all had as many as this row.
 RoutedToken withChoicesOf(const RoutedToken& token, int row) {
@@ -50,6 +50,28 @@ RoutedToken withChoicesOf(const RoutedToken& token, int row) {
     return out;
 }
 
+TokenCell cellOf(const TraceStore& store, int number) {
+    TokenCell cell;
+    cell.number = number;
+    if (const TraceStore::Entry* entry = store.entry(number)) {
+        cell.id = entry->tokenId;
+        cell.bytes = QByteArray::fromStdString(entry->bytes);
+        cell.special = entry->special;
+        cell.prompt = !entry->generated;
+        cell.probability = entry->probability;
+        cell.draft = entry->draft;
+        cell.rejectedDraftId = entry->rejectedDraftId;
+        if (entry->draft == TokenEvent::Draft::Rejected) {
+            const std::string_view bytes = store.bytesOf(entry->rejectedDraftId);
+            cell.rejectedBytes = QByteArray(bytes.data(), static_cast<qsizetype>(bytes.size()));
+        }
+        cell.source = entry->source;
+        cell.drafted = entry->drafted;
+        cell.main = entry->main;
+    }
+    return cell;
+}
+
 }  // namespace
 
 DockFeeder::DockFeeder(const TraceViews& views, ChatPane* pane, ChatController* chat,
@@ -64,12 +86,23 @@ DockFeeder::DockFeeder(const TraceViews& views, ChatPane* pane, ChatController* 
       m_engine(engine),
       m_replay(replay) {
     m_expertsTimer.setSingleShot(true);
-    m_expertsTimer.setInterval(kExpertsIntervalMs);
+    m_expertsTimer.setInterval(kTablesIntervalMs);
     connect(&m_expertsTimer, &QTimer::timeout, this, [this] {
         if (m_expertsStale) {
             expertsChanged();
         }
     });
+    m_speculationTimer.setSingleShot(true);
+    m_speculationTimer.setInterval(kTablesIntervalMs);
+    const auto speculationDue = [this] {
+        if (m_speculationStale) {
+            speculationChanged();
+        }
+    };
+    connect(&m_speculationTimer, &QTimer::timeout, this, speculationDue);
+    connect(views.speculation, &DockView::seenChanged, this, speculationDue);
+    pane->transcript()->setDescriber(
+        [store](std::int32_t number) { return draftText(cellOf(*store, number)); });
     connect(selection, &Selection::changed, this, [this] {
         refreshToken();
         refreshMarks();
@@ -126,7 +159,8 @@ void DockFeeder::showFrame(const LiveFrame& frame) {
 }
 
 void DockFeeder::clear() {
-    m_draftsShown = 0;
+    m_speculationShown = {};
+    m_speculationStale = false;
     m_layer.reset();
     m_replay->clear();
     const bool known = m_store->shape().experts > 0;
@@ -134,7 +168,7 @@ void DockFeeder::clear() {
     m_views.routing->setLoad(none);
     m_views.balance->setLoad(none);
     m_views.cache->setValue(nullptr);
-    m_views.speculation->setValue(nullptr, m_store->shape());
+    m_views.speculation->setValue(nullptr);
     m_views.tokens->setShape(m_store->shape());
     refresh();
 }
@@ -147,38 +181,37 @@ void DockFeeder::refresh() {
 }
 
 void DockFeeder::refreshTokens() {
-    m_views.tokens->setTokens(m_store->size(), [store = m_store](int index) {
-        TokenCell cell;
-        cell.number = index;
-        if (const TraceStore::Entry* entry = store->entry(index)) {
-            cell.id = entry->tokenId;
-            cell.bytes = QByteArray::fromStdString(entry->bytes);
-            cell.special = entry->special;
-            cell.prompt = !entry->generated;
-            cell.probability = entry->probability;
-            cell.draft = entry->draft;
-            cell.rejectedDraftId = entry->rejectedDraftId;
-            cell.main = entry->main;
-        }
-        return cell;
-    });
+    m_views.tokens->setTokens(m_store->size(),
+                              [store = m_store](int index) { return cellOf(*store, index); });
 }
 
 void DockFeeder::refreshSpeculation() {
     using State = SpeculationView::State;
     const bool module = m_store->shape().mtpLayer >= 0;
-    m_views.speculation->setState(m_store->shape().experts == 0   ? State::NoModel
-                                  : !module                       ? State::NoModule
-                                  : !m_chat->settings().speculate ? State::Off
-                                                                  : State::On);
-    const auto& drafts = m_store->drafts();
-    if (drafts.size() != m_draftsShown) {
-        m_draftsShown = drafts.size();
-        m_views.speculation->setValue(
-            drafts.empty() ? nullptr
-                           : std::make_shared<const SpeculationValue>(speculationStats(drafts)),
-            m_store->shape());
+    const ChatSettings& settings = m_chat->settings();
+    m_views.speculation->setRule(settings.ruleText());
+    m_views.speculation->setState(m_store->shape().experts == 0          ? State::NoModel
+                                  : settings.speculate == Speculate::Off ? State::Off
+                                  : settings.speculate == Speculate::Mtp && !module
+                                      ? State::NoModule
+                                      : State::On);
+    const SpeculationGain now = m_store->speculation().gain();
+    if (std::pair(now.verifySteps, now.plainSteps) != m_speculationShown) {
+        speculationChanged();
     }
+}
+
+void DockFeeder::speculationChanged() {
+    m_speculationStale = m_speculationTimer.isActive() || !m_views.speculation->isSeen();
+    if (m_speculationStale) {
+        return;
+    }
+    m_speculationTimer.start();
+    const SpeculationCounter& counter = m_store->speculation();
+    m_speculationShown = {counter.verifySteps(), counter.gain().plainSteps};
+    m_views.speculation->setValue(counter.verifySteps() > 0
+                                      ? std::make_shared<const SpeculationValue>(counter.value())
+                                      : nullptr);
 }
 
 void DockFeeder::refreshToken() {

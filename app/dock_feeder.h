@@ -5,6 +5,7 @@
 #include <QTimer>
 #include <functional>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "app/engine_messages.h"
@@ -41,9 +42,11 @@ class DockFeeder final : public QObject {
     void clear();
     /// The selected token, its marks and the drafts, again from the store.
     void refresh();
+    /// What is chosen now at once; the numbers at most four times a second.
     void refreshSpeculation();
 
   private:
+    void speculationChanged();
     void refreshToken();
     void refreshWhy();
     void refreshMarks();
@@ -70,7 +73,9 @@ class DockFeeder final : public QObject {
     Domains m_domains;
     QTimer m_expertsTimer;  ///< runs for a quarter of a second after each refresh
     bool m_expertsStale = false;
-    std::size_t m_draftsShown = 0;
+    QTimer m_speculationTimer;  ///< as m_expertsTimer
+    bool m_speculationStale = false;
+    std::pair<std::int64_t, std::int64_t> m_speculationShown;  ///< verify steps, plain steps
 };
 
 }  // namespace gatescope

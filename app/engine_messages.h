@@ -22,6 +22,8 @@
 // The values that travel between the window's thread and the engine's. All are immutable once sent.
 namespace gatescope {
 
+class TokenTable;
+
 /// What the window knows about the model in the engine.
 struct ModelFacts {
     QString name;
@@ -38,6 +40,7 @@ struct ModelFacts {
     std::uint64_t weightBytes = 0;
     bool demo = false;
     bool canChat = false;  ///< has a tokenizer
+    std::shared_ptr<const TokenTable> tokens;  ///< null without a tokenizer
 };
 
 struct LoadRequest {

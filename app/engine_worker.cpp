@@ -6,6 +6,7 @@
 #include <QElapsedTimer>
 #include <algorithm>
 
+#include "app/token_table.h"
 #include "engine/analysis/uniform_router.h"
 #include "engine/error.h"
 #include "engine/model/applied_bias.h"
@@ -60,6 +61,9 @@ std::shared_ptr<const ModelFacts> factsOf(LoadedModel& model) {
     card->weightBytes = model.weightBytes();
     card->demo = isDemoModel(model.dir());
     card->canChat = model.hasTokenizer();
+    if (card->canChat) {
+        card->tokens = std::make_shared<const TokenTable>(model.tokenizer());
+    }
     return card;
 }
 

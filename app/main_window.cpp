@@ -91,6 +91,7 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
     m_chat->setSettings(settings->chat());
     m_actions->setTheme(settings->theme());
     setZoom(settings->zoom());
+    setColour(settings->colourAcceptance());
     m_feeder->clear();
     restoreRouting();
     if (options.size.isEmpty()) {
@@ -125,6 +126,10 @@ void MainWindow::addToolBar() {
     m_modelButton->setMenu(models);
     bar->addWidget(m_modelButton);
     bar->addAction(m_actions->speculate);
+    if (auto* button = qobject_cast<QToolButton*>(bar->widgetForAction(m_actions->speculate))) {
+        button->setMenu(m_actions->speculateModes);
+        button->setPopupMode(QToolButton::MenuButtonPopup);
+    }
     m_samplingButton = new QToolButton;
     m_samplingButton->setToolTip(tr("Sampling (Ctrl+,)"));
     connect(m_samplingButton, &QToolButton::clicked, this, &MainWindow::openSampling);
@@ -143,10 +148,14 @@ void MainWindow::connectActions() {
     connect(m_actions->regenerate, &QAction::triggered, m_chat, &ChatController::regenerate);
     connect(m_actions->find, &QAction::triggered, m_pane, &ChatPane::openFind);
     connect(m_actions->sampling, &QAction::triggered, this, &MainWindow::openSampling);
-    connect(m_actions->speculate, &QAction::toggled, this, [this](bool on) {
+    const auto speculate = [this](Speculate mode) {
         ChatSettings settings = m_chat->settings();
-        settings.speculate = on;
+        settings.setSpeculate(mode);
         m_chat->setSettings(settings);
+    };
+    connect(m_actions, &WindowActions::speculateChosen, this, speculate);
+    connect(m_actions->speculate, &QAction::triggered, this, [this, speculate](bool on) {
+        speculate(on ? m_chat->settings().lastSpeculate : Speculate::Off);
     });
     connect(m_actions->keys, &QAction::triggered, this,
             [this] { showKeys(this, m_actions->keyTable()); });
@@ -167,6 +176,7 @@ void MainWindow::connectViewActions() {
     connect(m_actions->zoomReset, &QAction::triggered, this, [this] { setZoom(0); });
     connect(transcript, &TranscriptView::zoomChanged, this,
             [this](int steps) { m_settings->setZoom(steps); });
+    connect(m_actions, &WindowActions::colourAcceptanceChosen, this, &MainWindow::setColour);
     connect(m_actions->selectionBack, &QAction::triggered, &m_selection, &Selection::back);
     connect(m_actions->selectionForward, &QAction::triggered, &m_selection, &Selection::forward);
     connect(&m_selection, &Selection::historyChanged, this, &MainWindow::refreshActions);
@@ -218,12 +228,8 @@ void MainWindow::connectChat() {
                 m_feeder->showFrame(*frame);
                 m_bias->showFrame(*frame);
                 m_status->showFrame(*frame, m_chat->state() == ChatState::Answering);
-                std::int64_t accepted = 0;
-                for (const DraftOutcome& draft : m_store.drafts()) {
-                    accepted += draft.accepted ? 1 : 0;
-                }
-                m_status->setAcceptance(accepted,
-                                        static_cast<std::int64_t>(m_store.drafts().size()));
+                const SpeculationCounter& drafts = m_store.speculation();
+                m_status->setAcceptance(drafts.accepted(), drafts.drafted(), drafts.gain());
             });
     connect(m_pane->empty(), &EmptyChat::openModelRequested, this, &MainWindow::chooseModel);
 }
@@ -375,6 +381,13 @@ void MainWindow::setZoom(int steps) {
     m_pane->transcript()->setZoom(steps);
 }
 
+void MainWindow::setColour(bool acceptance) {
+    m_settings->setColourAcceptance(acceptance);
+    m_actions->setColourAcceptance(acceptance);
+    m_pane->transcript()->setColour(acceptance ? TranscriptView::Colour::Acceptance
+                                               : TranscriptView::Colour::Nothing);
+}
+
 void MainWindow::refreshActions() {
     const bool answering = m_chat->state() == ChatState::Answering;
     const bool loading = m_chat->state() == ChatState::Loading;
@@ -388,8 +401,8 @@ void MainWindow::refreshActions() {
     m_actions->devices->setEnabled(model != nullptr && !answering && !loading);
     m_deviceMenu->setCurrent(m_chat->loadOptions().device);
     m_status->setModel(model);
-    m_actions->speculate->setEnabled(model == nullptr || model->config.hasMtp());
-    m_actions->speculate->setChecked(m_chat->settings().speculate);
+    m_actions->setSpeculate(m_chat->settings().speculate,
+                            model == nullptr || model->config.hasMtp());
     QString name = model != nullptr ? literalText(model->name) : tr("Model");
     m_modelButton->setText(name.replace(u'&', QStringLiteral("&&")));
     m_samplingButton->setText(m_chat->settings().summary());

@@ -78,6 +78,7 @@ class MainWindow final : public QMainWindow {
     void refreshActions();
     void refreshTitle();
     void setZoom(int steps);
+    void setColour(bool acceptance);
 
     AppSettings* m_settings;
     Selection m_selection;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/sampling_dialog.h"
 
-#include <QCheckBox>
+#include <QComboBox>
 #include <QDialogButtonBox>
 #include <QDoubleSpinBox>
 #include <QFormLayout>
 #include <QPushButton>
 #include <QSpinBox>
+#include <QStandardItemModel>
 #include <algorithm>
 #include <limits>
 
@@ -23,7 +24,9 @@ SamplingDialog::SamplingDialog(QWidget* parent)
       m_penalty(real(0.5, 5, 0.05, 2)),
       m_seed(whole(0, std::numeric_limits<int>::max())),
       m_maxTokens(whole(1, 1 << 20)),
-      m_speculate(new QCheckBox(tr("Speculate with the MTP module"))) {
+      m_speculate(new QComboBox),
+      m_drafts(whole(0, kMaxDrafts)),
+      m_recycle(new QComboBox) {
     setWindowTitle(tr("Sampling"));
     m_temperature->setSpecialValueText(tr("0 (greedy)"));
     m_topP->setToolTip(tr("1: off"));
@@ -31,9 +34,7 @@ SamplingDialog::SamplingDialog(QWidget* parent)
     m_minP->setSpecialValueText(tr("off"));
     m_penalty->setToolTip(tr("1: off"));
     m_seed->setToolTip(tr("The same seed gives the same text; Regenerate takes the next one."));
-    m_speculate->setToolTip(
-        tr("Drafts one token per step and verifies it. With temperature 0 the "
-           "text is the same as without."));
+    addSpeculation();
     auto* form = new QFormLayout(this);
     form->setContentsMargins(2 * kGrid, 2 * kGrid, 2 * kGrid, 2 * kGrid);
     form->setSpacing(kGrid);
@@ -44,7 +45,9 @@ SamplingDialog::SamplingDialog(QWidget* parent)
     form->addRow(tr("&Repetition penalty"), m_penalty);
     form->addRow(tr("&Seed"), m_seed);
     form->addRow(tr("&New tokens at most"), m_maxTokens);
-    form->addRow(m_speculate);
+    form->addRow(tr("Spe&culate"), m_speculate);
+    form->addRow(tr("&Drafts per step"), m_drafts);
+    form->addRow(tr("MTP &goes on from"), m_recycle);
     auto* buttons =
         new QDialogButtonBox(QDialogButtonBox::RestoreDefaults | QDialogButtonBox::Close);
     form->addRow(buttons);
@@ -54,7 +57,39 @@ SamplingDialog::SamplingDialog(QWidget* parent)
                 setSettings(ChatSettings::defaults());
                 report();
             });
-    connect(m_speculate, &QCheckBox::toggled, this, &SamplingDialog::report);
+}
+
+void SamplingDialog::addSpeculation() {
+    m_speculate->setObjectName(QStringLiteral("speculate"));
+    const std::pair<Speculate, QString> modes[] = {
+        {Speculate::Off, tr("Nothing is drafted.")},
+        {Speculate::Mtp, tr("The model's MTP module drafts.")},
+        {Speculate::Lookup, tr("What followed earlier in the text is drafted; needs no module.")},
+        {Speculate::Auto,
+         tr("Every step takes the source and depth that paid best so far, or drafts nothing.")}};
+    for (const auto& [mode, tip] : modes) {
+        QString text = speculateText(mode);
+        text[0] = text[0].toUpper();
+        m_speculate->addItem(text, static_cast<int>(mode));
+        m_speculate->setItemData(m_speculate->count() - 1, tip, Qt::ToolTipRole);
+    }
+    m_speculate->setToolTip(
+        tr("Drafts tokens ahead and verifies them in one pass. The text is the same as without."));
+    m_drafts->setObjectName(QStringLiteral("drafts"));
+    m_drafts->setSpecialValueText(tr("auto"));
+    m_drafts->setToolTip(
+        tr("auto: 1 by MTP, 4 by lookup, up to 4 chosen by auto. For auto, the "
+           "most it may choose."));
+    m_recycle->setObjectName(QStringLiteral("recycle"));
+    m_recycle->addItem(tr("its normed state"), static_cast<int>(MtpRecycle::Normed));
+    m_recycle->addItem(tr("its raw state"), static_cast<int>(MtpRecycle::Raw));
+    m_recycle->addItem(tr("the model's state"), static_cast<int>(MtpRecycle::Main));
+    m_recycle->setToolTip(
+        tr("Which state the MTP module continues from when it drafts more than one token: its own "
+           "after the shared head's norm, its own before it, or the main model's again."));
+    for (const QComboBox* box : {m_speculate, m_recycle}) {
+        connect(box, &QComboBox::currentIndexChanged, this, &SamplingDialog::report);
+    }
 }
 
 QDoubleSpinBox* SamplingDialog::real(double low, double high, double step, int decimals) {
@@ -86,12 +121,19 @@ void SamplingDialog::setSettings(const ChatSettings& settings) {
     constexpr std::uint64_t kMost = std::numeric_limits<int>::max();
     m_seed->setValue(static_cast<int>(std::min(sampling.seed, kMost)));
     m_maxTokens->setValue(settings.maxNewTokens);
-    m_speculate->setChecked(settings.speculate);
+    m_speculate->setCurrentIndex(m_speculate->findData(static_cast<int>(settings.speculate)));
+    m_lastSpeculate = settings.lastSpeculate;
+    m_drafts->setValue(settings.drafts);
+    m_recycle->setCurrentIndex(m_recycle->findData(static_cast<int>(settings.mtpRecycle)));
     m_setting = false;
 }
 
 void SamplingDialog::setModelHasMtp(bool has) {
-    m_speculate->setEnabled(has);
+    const int mtp = m_speculate->findData(static_cast<int>(Speculate::Mtp));
+    if (auto* items = qobject_cast<QStandardItemModel*>(m_speculate->model())) {
+        items->item(mtp)->setEnabled(has);
+    }
+    m_recycle->setEnabled(has);
 }
 
 ChatSettings SamplingDialog::settings() const {
@@ -104,7 +146,10 @@ ChatSettings SamplingDialog::settings() const {
     sampling.repetitionPenalty = static_cast<float>(m_penalty->value());
     sampling.seed = static_cast<std::uint64_t>(m_seed->value());
     settings.maxNewTokens = m_maxTokens->value();
-    settings.speculate = m_speculate->isChecked();
+    settings.setSpeculate(m_lastSpeculate);
+    settings.setSpeculate(static_cast<Speculate>(m_speculate->currentData().toInt()));
+    settings.drafts = m_drafts->value();
+    settings.mtpRecycle = static_cast<MtpRecycle>(m_recycle->currentData().toInt());
     return settings;
 }
 

@@ -5,7 +5,7 @@
 
 #include "app/settings.h"
 
-class QCheckBox;
+class QComboBox;
 class QDoubleSpinBox;
 class QSpinBox;
 
@@ -19,7 +19,7 @@ class SamplingDialog final : public QDialog {
     explicit SamplingDialog(QWidget* parent = nullptr);
 
     void setSettings(const ChatSettings& settings);
-    /// Without an MTP module there is nothing to speculate with.
+    /// Without an MTP module only the text itself can be drafted from.
     void setModelHasMtp(bool has);
     ChatSettings settings() const;
 
@@ -29,6 +29,7 @@ class SamplingDialog final : public QDialog {
   private:
     QDoubleSpinBox* real(double low, double high, double step, int decimals);
     QSpinBox* whole(int low, int high);
+    void addSpeculation();
     void report();
 
     QDoubleSpinBox* m_temperature;
@@ -38,7 +39,10 @@ class SamplingDialog final : public QDialog {
     QDoubleSpinBox* m_penalty;
     QSpinBox* m_seed;
     QSpinBox* m_maxTokens;
-    QCheckBox* m_speculate;
+    QComboBox* m_speculate;
+    QSpinBox* m_drafts;
+    QComboBox* m_recycle;
+    Speculate m_lastSpeculate = Speculate::Auto;
     bool m_setting = false;
 };
 

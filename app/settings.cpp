@@ -4,12 +4,17 @@
 #include <QCoreApplication>
 #include <QStandardPaths>
 #include <algorithm>
+#include <string>
+#include <string_view>
 
 namespace gatescope {
 namespace {
 
 constexpr qsizetype kMostRecent = 10;
 constexpr int kAlternatives = 5;
+/// One step in so many drafts nothing, or the gain could not be measured; that costs at most as
+/// many hundredths of it.
+constexpr int kPlainEvery = 48;
 
 QString tr(const char* text) {
     return QCoreApplication::translate("gatescope::ChatSettings", text);
@@ -47,11 +52,40 @@ QString ChatSettings::summary() const {
     return parts.join(QStringLiteral(" · "));
 }
 
+QString ChatSettings::ruleText() const {
+    return sampling.temperature <= 0 ? tr("greedy")
+                                     : tr("temperature %1").arg(shortNumber(sampling.temperature));
+}
+
+void ChatSettings::setSpeculate(Speculate mode) {
+    speculate = mode;
+    if (mode != Speculate::Off) {
+        lastSpeculate = mode;
+    }
+}
+
+QString speculateText(Speculate mode) {
+    switch (mode) {
+        case Speculate::Mtp:
+            return tr("MTP");
+        case Speculate::Lookup:
+            return tr("lookup");
+        case Speculate::Auto:
+            return tr("auto");
+        case Speculate::Off:
+            break;
+    }
+    return tr("off");
+}
+
 GenerationParams ChatSettings::params(bool modelHasMtp) const {
     GenerationParams params;
     params.sampling = sampling;
     params.maxNewTokens = maxNewTokens;
-    params.speculate = speculate && modelHasMtp ? Speculate::Mtp : Speculate::Off;
+    params.speculate = speculate == Speculate::Mtp && !modelHasMtp ? Speculate::Off : speculate;
+    params.drafts = drafts;
+    params.mtpRecycle = mtpRecycle;
+    params.plainEvery = kPlainEvery;
     params.record = true;
     params.keepScores = true;
     params.alternatives = kAlternatives;
@@ -96,6 +130,9 @@ ChatSettings AppSettings::chat() const {
         const float read = value(QLatin1String(key), fallback).toFloat();
         return read >= low && read <= high ? read : fallback;
     };
+    const auto text = [this](const char* key) {
+        return value(QLatin1String(key)).toString().toStdString();
+    };
     SamplingParams& sampling = chat.sampling;
     sampling.temperature = number("chat/temperature", sampling.temperature, 0, 5);
     sampling.topP = number("chat/topP", sampling.topP, 0.01F, 1);
@@ -105,7 +142,13 @@ ChatSettings AppSettings::chat() const {
     sampling.seed = value(QStringLiteral("chat/seed"), 1).toULongLong();
     chat.maxNewTokens =
         std::clamp(value(QStringLiteral("chat/maxNewTokens"), 256).toInt(), 1, 1 << 20);
-    chat.speculate = value(QStringLiteral("chat/speculate"), true).toBool();
+    chat.setSpeculate(speculateFromName(text("chat/lastSpeculate")).value_or(Speculate::Auto));
+    // Once it was on or off, and on meant the MTP module.
+    const std::string mode = text("chat/speculate");
+    chat.setSpeculate(mode == "false" ? Speculate::Off
+                                      : speculateFromName(mode).value_or(Speculate::Auto));
+    chat.drafts = std::clamp(value(QStringLiteral("chat/drafts"), 0).toInt(), 0, kMaxDrafts);
+    chat.mtpRecycle = mtpRecycleFromName(text("chat/mtpRecycle")).value_or(MtpRecycle::Normed);
     return chat;
 }
 
@@ -119,7 +162,13 @@ void AppSettings::setChat(const ChatSettings& chat) {
              static_cast<double>(sampling.repetitionPenalty));
     setValue(QStringLiteral("chat/seed"), static_cast<qulonglong>(sampling.seed));
     setValue(QStringLiteral("chat/maxNewTokens"), chat.maxNewTokens);
-    setValue(QStringLiteral("chat/speculate"), chat.speculate);
+    const auto text = [](std::string_view name) {
+        return QString::fromLatin1(name.data(), static_cast<qsizetype>(name.size()));
+    };
+    setValue(QStringLiteral("chat/speculate"), text(name(chat.speculate)));
+    setValue(QStringLiteral("chat/lastSpeculate"), text(name(chat.lastSpeculate)));
+    setValue(QStringLiteral("chat/drafts"), chat.drafts);
+    setValue(QStringLiteral("chat/mtpRecycle"), text(name(chat.mtpRecycle)));
 }
 
 int AppSettings::zoom() const {
@@ -128,6 +177,14 @@ int AppSettings::zoom() const {
 
 void AppSettings::setZoom(int steps) {
     setValue(QStringLiteral("zoom"), steps);
+}
+
+bool AppSettings::colourAcceptance() const {
+    return value(QStringLiteral("transcript/colourAcceptance"), true).toBool();
+}
+
+void AppSettings::setColourAcceptance(bool on) {
+    setValue(QStringLiteral("transcript/colourAcceptance"), on);
 }
 
 RoutingSettings AppSettings::routing() const {

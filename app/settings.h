@@ -15,14 +15,24 @@ namespace gatescope {
 struct ChatSettings {
     SamplingParams sampling;
     int maxNewTokens = 256;
-    bool speculate = true;  ///< with the model's MTP module, if it has one
+    Speculate speculate = Speculate::Auto;
+    Speculate lastSpeculate = Speculate::Auto;  ///< what to switch on again; never Off
+    int drafts = 0;                             ///< per step; 0: chosen by itself
+    MtpRecycle mtpRecycle = MtpRecycle::Normed;
 
     /// What DeepSeek recommends for its chat models: temperature 0.6, top-p 0.95.
     static ChatSettings defaults();
     /// "Temperature 0.6 · top-p 0.95 · seed 1"
     QString summary() const;
+    /// "greedy", "temperature 0.6": what acceptance depends on.
+    QString ruleText() const;
+    void setSpeculate(Speculate mode);
+    /// The MTP module cannot be asked to draft where there is none.
     GenerationParams params(bool modelHasMtp) const;
 };
+
+/// "off", "MTP", "lookup", "auto", for people.
+QString speculateText(Speculate mode);
 
 /// What the Routing dock was set to; the numbers are its enumerations'.
 struct RoutingSettings {
@@ -45,6 +55,8 @@ class AppSettings final {
     void setChat(const ChatSettings& chat);
     int zoom() const;
     void setZoom(int steps);
+    bool colourAcceptance() const;  ///< in the transcript
+    void setColourAcceptance(bool on);
 
     RoutingSettings routing() const;
     void setRouting(const RoutingSettings& routing);

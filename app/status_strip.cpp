@@ -4,9 +4,11 @@
 #include <QEvent>
 #include <QLabel>
 #include <QStatusBar>
+#include <cmath>
 
 #include "views/formats.h"
 #include "views/literal_text.h"
+#include "views/speculation_texts.h"
 #include "views/theme.h"
 
 namespace gatescope {
@@ -108,15 +110,21 @@ void StatusStrip::showTiming(const GenerationTiming& timing) {
     }
 }
 
-void StatusStrip::setAcceptance(std::int64_t accepted, std::int64_t drafted) {
+void StatusStrip::setAcceptance(std::int64_t accepted, std::int64_t drafted,
+                                const SpeculationGain& gain) {
     if (drafted <= 0) {
         set(Acceptance, {}, {}, {});
         return;
     }
     const double share = static_cast<double>(accepted) / static_cast<double>(drafted);
-    set(Acceptance, tr("acceptance"), percentText(share),
-        tr("Drafts accepted: %1 of %2 (n = %2); %3 tokens per verify step")
-            .arg(integerText(accepted), integerText(drafted), threeDigits(1 + share)));
+    const double length = 1 + static_cast<double>(accepted) / static_cast<double>(gain.verifySteps);
+    QString value = tr("%1 · τ %2").arg(percentText(share), threeDigits(length));
+    if (!std::isnan(gain.gain)) {
+        value += QStringLiteral(" · ") + signedPercent(gain.gain);
+    }
+    set(Acceptance, tr("acceptance"), value,
+        tr("Drafts accepted: %1 of %2; %3 tokens per verify step, the bonus token included.\n%4")
+            .arg(integerText(accepted), integerText(drafted), threeDigits(length), gainText(gain)));
 }
 
 void StatusStrip::setHover(const QString& text) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "app/engine_messages.h"
+#include "engine/analysis/speculation_stats.h"
 
 class QLabel;
 class QStatusBar;
@@ -22,8 +23,8 @@ class StatusStrip final : public QObject {
     void setModel(const ModelFacts* model);
     void showFrame(const LiveFrame& frame, bool streaming);
     void showTiming(const GenerationTiming& timing);
-    /// tau, tokens per verify step; nothing while nothing was drafted.
-    void setAcceptance(std::int64_t accepted, std::int64_t drafted);
+    /// Acceptance, tau and measured gain; nothing while nothing was drafted.
+    void setAcceptance(std::int64_t accepted, std::int64_t drafted, const SpeculationGain& gain);
     void setHover(const QString& text);
     void clearSession();
     QString text() const;  ///< the left side, for tests

@@ -48,7 +48,8 @@ void ChatController::openSession(std::shared_ptr<const StoredSession> stored) {
 
 void ChatController::onSessionOpened(const OpenedSession& opened) {
     const StoredSession& stored = opened.stored;
-    clearConversation(stored.info.shape);
+    const bool mine = m_model && m_model->fingerprint == stored.info.modelFingerprint;
+    clearConversation(stored.info.shape, mine ? m_model->tokens : nullptr);
     m_session = stored.summary.id;
     SelectionPoint point = m_selection->current();
     point.session = m_session;
@@ -95,8 +96,7 @@ void ChatController::showAnswerTurn(const StoredTurn& turn) {
         showNotice(droppedText(turn.droppedMessages));
     }
     TranscriptView* transcript = m_pane->transcript();
-    m_answerFirst = m_store->size();
-    m_answerDrafts = m_store->drafts().size();
+    beginAnswer(settingsFromJson(turn.paramsJson).interventions);
     transcript->beginTurn(TranscriptView::Turn::Answer);
     AnswerText text(turn);
     for (const TokenEvent& token : turn.tokens) {
@@ -119,7 +119,7 @@ void ChatController::showAnswerTurn(const StoredTurn& turn) {
             }
         }
     }
-    showChangedRouting(settingsFromJson(turn.paramsJson).interventions.get());
+    showChangedRouting(m_answerInterventions.get());
 }
 
 }  // namespace gatescope

@@ -4,13 +4,30 @@
 #include <algorithm>
 #include <utility>
 
+#include "app/token_table.h"
+#include "engine/error.h"
+
 namespace gatescope {
 
 TraceStore::TraceStore(std::size_t scoreBudget) : m_scoreBudget(scoreBudget) {}
 
-void TraceStore::reset(const RoutingShape& shape) {
+void TraceStore::reset(const RoutingShape& shape, std::shared_ptr<const TokenTable> tokens) {
     *this = TraceStore(m_scoreBudget);
     m_shape = shape;
+    m_tokens = std::move(tokens);
+    m_speculationNone =
+        m_tokens ? SpeculationCounter(
+                       shape, [table = m_tokens](std::int32_t id) { return table->classOf(id); })
+                 : SpeculationCounter(shape);
+    beginAnswer(true);
+}
+
+void TraceStore::beginAnswer(bool anew) {
+    m_answerFirst = size();
+    if (anew) {
+        m_speculation = m_speculationNone;
+    }
+    m_speculationBefore = m_speculation;
 }
 
 std::vector<std::int32_t> TraceStore::setPrompt(const std::vector<PromptPiece>& pieces) {
@@ -43,6 +60,7 @@ std::int32_t TraceStore::addToken(const TokenEvent& token) {
     entry.probability = token.probability;
     entry.draft = token.draft;
     entry.rejectedDraftId = token.rejectedDraftId;
+    entry.step = token.step;
     m_entries.push_back(std::move(entry));
     if (position >= 0 && position <= static_cast<std::int32_t>(m_numberAt.size())) {
         m_numberAt.resize(static_cast<std::size_t>(position));
@@ -68,9 +86,37 @@ void TraceStore::addStep(const StepTrace& step) {
     for (const RoutedToken& token : step.mtp) {
         attach(token, true);
     }
-    if (step.draft) {
-        m_drafts.push_back(*step.draft);
+    noteSource(step);
+    try {
+        m_speculation.add(step);
+    } catch (const Error&) {
+        // From a stored session that was changed by hand: such a step says nothing.
     }
+}
+
+/// Of a step's tokens; they came before it.
+void TraceStore::noteSource(const StepTrace& step) {
+    if (!step.speculation) {
+        return;
+    }
+    for (std::int32_t number = size() - 1; number >= m_answerFirst; --number) {
+        Entry& entry = m_entries[static_cast<std::size_t>(number)];
+        if (entry.step == step.step) {
+            entry.source = step.speculation->source;
+            entry.drafted = step.speculation->drafted();
+        } else if (entry.step < step.step) {
+            break;
+        }
+    }
+}
+
+std::string_view TraceStore::bytesOf(std::int32_t id) const {
+    if (m_tokens) {
+        return m_tokens->bytes(id);
+    }
+    const auto known = std::find_if(m_entries.begin(), m_entries.end(),
+                                    [id](const Entry& entry) { return entry.tokenId == id; });
+    return known != m_entries.end() ? std::string_view(known->bytes) : std::string_view();
 }
 
 void TraceStore::addReplacedStep(const StepTrace& step) {
@@ -133,7 +179,7 @@ void TraceStore::countScores(std::int32_t number, bool mtp) {
     }
 }
 
-void TraceStore::truncate(std::int32_t number, std::size_t drafts) {
+void TraceStore::truncate(std::int32_t number) {
     number = std::clamp(number, 0, size());
     m_entries.resize(static_cast<std::size_t>(number));
     std::erase_if(m_numberAt, [&](std::int32_t at) { return at >= number; });
@@ -145,7 +191,7 @@ void TraceStore::truncate(std::int32_t number, std::size_t drafts) {
         return false;
     });
     forgetEarly();
-    m_drafts.resize(std::min(drafts, m_drafts.size()));
+    m_speculation = m_speculationBefore;
 }
 
 void TraceStore::forgetEarly() {

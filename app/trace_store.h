@@ -7,10 +7,13 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "app/engine_messages.h"
+#include "engine/analysis/speculation_stats.h"
 
 namespace gatescope {
 
@@ -32,24 +35,31 @@ class TraceStore {
         float probability = std::numeric_limits<float>::quiet_NaN();  ///< of a generated token
         TokenEvent::Draft draft = TokenEvent::Draft::None;
         std::int32_t rejectedDraftId = -1;
+        std::int64_t step = -1;             ///< of its answer; -1: not generated
+        std::optional<DraftSource> source;  ///< who drafted in that step; unset: nobody
+        int drafted = 0;                    ///< how many
     };
 
     /// `scoreBudget`: bytes of affinities kept; those of the oldest tokens go first.
     explicit TraceStore(std::size_t scoreBudget = std::size_t{256} << 20);
 
-    void reset(const RoutingShape& shape);
+    /// `tokens`: of the model that the session was made with; null: not at hand.
+    void reset(const RoutingShape& shape, std::shared_ptr<const TokenTable> tokens = nullptr);
     const RoutingShape& shape() const { return m_shape; }
 
     /// The context from here on. Positions that begin as before keep their numbers. Returns the
     /// number of each position.
     std::vector<std::int32_t> setPrompt(const std::vector<PromptPiece>& pieces);
+    /// What comes now belongs to a new answer. `anew`: it is routed in another way than what came
+    /// before, so speculation is counted from here on.
+    void beginAnswer(bool anew = false);
     /// A generated token; returns its number.
     std::int32_t addToken(const TokenEvent& token);
     void addStep(const StepTrace& step);
     /// Of an answer that was taken back only what it computed of the prompt counts.
     void addReplacedStep(const StepTrace& step);
-    /// Forgets the tokens from this number on, and the drafts from `drafts` on (regenerate).
-    void truncate(std::int32_t number, std::size_t drafts);
+    /// Forgets the newest answer, whose first token this is, and its steps (regenerate).
+    void truncate(std::int32_t number);
 
     std::int32_t size() const { return static_cast<std::int32_t>(m_entries.size()); }
     const Entry* entry(std::int32_t number) const;
@@ -59,10 +69,13 @@ class TraceStore {
     std::int32_t contextPosition(std::int32_t number) const;
     /// Numbers of the tokens routed to an expert of an MoE layer (MTP layer included), ascending.
     std::vector<std::int32_t> routedTo(int layer, int expert) const;
-    const std::vector<DraftOutcome>& drafts() const { return m_drafts; }
+    const SpeculationCounter& speculation() const { return m_speculation; }
+    /// The bytes of a token that may never have become part of the text; empty if not known.
+    std::string_view bytesOf(std::int32_t id) const;
     std::size_t scoreBytes() const { return m_scoreBytes; }
 
   private:
+    void noteSource(const StepTrace& step);
     void attach(const RoutedToken& token, bool mtp);
     void store(std::int32_t number, const RoutedToken& token, bool mtp);
     void forgetEarly();
@@ -74,7 +87,11 @@ class TraceStore {
     std::vector<std::int32_t> m_numberAt;  ///< by context position
     /// Routed before its token was told, by position; main layers and MTP layer.
     std::array<std::map<std::int32_t, RoutedToken>, 2> m_early;
-    std::vector<DraftOutcome> m_drafts;
+    std::shared_ptr<const TokenTable> m_tokens;
+    SpeculationCounter m_speculation;
+    SpeculationCounter m_speculationNone;
+    SpeculationCounter m_speculationBefore;  ///< the newest answer
+    std::int32_t m_answerFirst = 0;          ///< number of the newest answer's first token
     struct Kept {
         std::int32_t number;
         bool mtp;

@@ -8,6 +8,8 @@
 #include <QMenuBar>
 #include <tuple>
 
+#include "app/settings.h"
+
 namespace gatescope {
 
 WindowActions::WindowActions(QMainWindow* window) : QObject(window), m_window(window) {
@@ -45,8 +47,54 @@ void WindowActions::addChatMenu() {
     find = add(menu, tr("&Find…"), {QKeySequence(Qt::CTRL | Qt::Key_F)});
     menu->addSeparator();
     sampling = add(menu, tr("S&ampling…"), {QKeySequence(Qt::CTRL | Qt::Key_Comma)});
-    speculate = add(menu, tr("&MTP speculation"), {QKeySequence(Qt::CTRL | Qt::Key_M)});
+    speculate = add(menu, tr("Sp&eculation"), {QKeySequence(Qt::CTRL | Qt::Key_M)});
     speculate->setCheckable(true);
+    addSpeculateModes(menu);
+}
+
+void WindowActions::addSpeculateModes(QMenu* menu) {
+    speculateModes = menu->addMenu(tr("Speculate &by"));
+    m_modes = new QActionGroup(this);
+    const std::pair<QString, Speculate> names[] = {{tr("&Off"), Speculate::Off},
+                                                   {tr("&MTP module"), Speculate::Mtp},
+                                                   {tr("&Lookup in the text"), Speculate::Lookup},
+                                                   {tr("&Auto"), Speculate::Auto}};
+    for (const auto& [text, mode] : names) {
+        QAction* action = speculateModes->addAction(text);
+        action->setCheckable(true);
+        action->setData(static_cast<int>(mode));
+        m_modes->addAction(action);
+        connect(action, &QAction::triggered, this,
+                [this, mode = mode] { Q_EMIT speculateChosen(mode); });
+    }
+}
+
+void WindowActions::setSpeculate(Speculate mode, bool hasMtp) {
+    speculate->setChecked(mode != Speculate::Off);
+    speculate->setIconText(tr("Speculation: %1").arg(speculateText(mode)));
+    for (QAction* action : m_modes->actions()) {
+        const auto own = static_cast<Speculate>(action->data().toInt());
+        action->setChecked(own == mode);
+        action->setEnabled(own != Speculate::Mtp || hasMtp);
+    }
+}
+
+void WindowActions::addColourMenu(QMenu* menu) {
+    QMenu* colours = menu->addMenu(tr("&Colour transcript by"));
+    auto* group = new QActionGroup(this);
+    colourNothing = colours->addAction(tr("&Nothing"));
+    colourAcceptance = colours->addAction(tr("&Acceptance"));
+    for (QAction* action : {colourNothing, colourAcceptance}) {
+        action->setCheckable(true);
+        group->addAction(action);
+        connect(action, &QAction::triggered, this,
+                [this, action] { Q_EMIT colourAcceptanceChosen(action == colourAcceptance); });
+    }
+}
+
+void WindowActions::setColourAcceptance(bool on) {
+    colourNothing->setChecked(!on);
+    colourAcceptance->setChecked(on);
 }
 
 void WindowActions::addViewMenu() {
@@ -67,6 +115,7 @@ void WindowActions::addViewMenu() {
         connect(action, &QAction::triggered, this,
                 [this, theme = theme] { Q_EMIT themeChosen(theme); });
     }
+    addColourMenu(menu);
     menu->addSeparator();
     zoomIn = add(menu, tr("Larger &text"),
                  {QKeySequence(Qt::CTRL | Qt::Key_Equal), QKeySequence(Qt::CTRL | Qt::Key_Plus)});

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/decode/generation.h"
 #include "views/theme.h"
 
 class QAction;
@@ -32,7 +33,10 @@ class WindowActions final : public QObject {
     QAction* stop = nullptr;
     QAction* regenerate = nullptr;
     QAction* sampling = nullptr;
-    QAction* speculate = nullptr;
+    QAction* speculate = nullptr;      ///< between off and what was chosen last
+    QMenu* speculateModes = nullptr;   ///< off, MTP, lookup, auto
+    QAction* colourNothing = nullptr;  ///< of the transcript
+    QAction* colourAcceptance = nullptr;
     QMenu* docks = nullptr;
     QAction* resetLayout = nullptr;
     QAction* zoomIn = nullptr;
@@ -48,22 +52,30 @@ class WindowActions final : public QObject {
     QAction* about = nullptr;
 
     void setTheme(Theme theme);
+    /// `hasMtp`: the MTP module can be chosen.
+    void setSpeculate(Speculate mode, bool hasMtp);
+    void setColourAcceptance(bool on);
     /// What F1 shows: action and key, then the keys that belong to single views.
     QList<std::pair<QString, QString>> keyTable() const;
 
   Q_SIGNALS:
     void themeChosen(gatescope::Theme theme);
+    void speculateChosen(gatescope::Speculate mode);
+    void colourAcceptanceChosen(bool on);
 
   private:
     QAction* add(QMenu* menu, const QString& text, const QList<QKeySequence>& shortcuts = {});
     void addFileMenu();
     void addChatMenu();
+    void addSpeculateModes(QMenu* menu);
     void addViewMenu();
+    void addColourMenu(QMenu* menu);
     void addDockActions(QMenu* menu);
     void addHelpMenu();
 
     QMainWindow* m_window;
     QActionGroup* m_themes = nullptr;
+    QActionGroup* m_modes = nullptr;
     QList<QAction*> m_all;
 };
 

@@ -48,7 +48,7 @@ WindowDocks::WindowDocks(QMainWindow* window, Selection* selection)
     m_views.why = new WhyView(selection);
     m_views.interventions = new InterventionsView(selection);
     m_views.cache = new CacheView;
-    m_views.speculation = new SpeculationView;
+    m_views.speculation = new SpeculationView(selection);
     m_views.tokens = new TokensView(selection);
     window->setDockNestingEnabled(true);
     window->setDockOptions(window->dockOptions() | QMainWindow::AllowTabbedDocks |

@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/speculation_view.h"
 
+#include <QComboBox>
+#include <QEvent>
+#include <QHBoxLayout>
+#include <QHeaderView>
 #include <QLabel>
+#include <QSplitter>
 #include <QStackedWidget>
 #include <QVBoxLayout>
-#include <cmath>
+#include <algorithm>
 
 #include "views/formats.h"
 #include "views/message_label.h"
 #include "views/number_table.h"
+#include "views/selection.h"
 #include "views/speculation_chart.h"
+#include "views/speculation_pictures.h"
+#include "views/speculation_plot.h"
+#include "views/speculation_texts.h"
 #include "views/theme.h"
 #include "views/view_export.h"
 
@@ -19,104 +28,185 @@ namespace {
 
 constexpr int kMessagePage = 0;
 constexpr int kContentPage = 1;
-
-NumberCell countCell(std::int64_t value) {
-    return {integerText(value), QString::number(value), {}, {}};
-}
-
-QString intervalText(const Interval& interval) {
-    return std::isnan(interval.low)
-               ? QString(QChar(0x2013))
-               : threeDigits(100 * interval.low) + QChar(0x2013) + percentText(interval.high);
-}
-
-NumberCell rateCell(double rate) {
-    return {percentText(rate), allDigits(rate), {}, {}};
-}
-
-NumberCell intervalCell(const Interval& interval) {
-    return {intervalText(interval),
-            allDigits(interval.low) + QChar(0x2013) + allDigits(interval.high),
-            SpeculationView::tr("95 % interval after Wilson"),
-            {}};
-}
+constexpr int kChartPage = 0;
+constexpr int kPlotPage = 1;
+constexpr int kEmptyPage = 2;
+// In the box of sets; a depth d is d itself.
+constexpr int kAllSteps = 0;
+constexpr int kMtpSteps = -1;
+constexpr int kLookupSteps = -2;
 
 }  // namespace
 
 class SpeculationView::Private final : public QObject {
   public:
-    explicit Private(SpeculationView* view);
+    Private(SpeculationView* view, Selection* shared);
+
+    void buildControls();
+    void buildContent();
+    void buildLayout();
+    void installExports();
+    void connectSelection();
 
     void compute();
+    void showPicture();
+    void showTable(const QStringList& header, const QStringList& tips,
+                   const std::vector<std::vector<NumberCell>>& rows);
+    void fillSets();
+    const SpeculationRates& chosenSet() const;
+    SpeculationPicture makePicture() const;
     QString messageText() const;
-    std::vector<std::vector<NumberCell>> rows() const;
-    void addExpertRow(std::vector<std::vector<NumberCell>>& out) const;
-    bool hasDrafts() const { return value && !value->steps.empty(); }
+    QString ruleText() const;
+    bool hasDrafts() const { return value && !value->empty(); }
 
     SpeculationView* q;
+    Selection* selection;
+    QComboBox* pictures = nullptr;
+    QComboBox* sets = nullptr;
     QStackedWidget* pages = nullptr;
+    QStackedWidget* charts = nullptr;
+    QSplitter* splitter = nullptr;
     QLabel* message = nullptr;
     QLabel* note = nullptr;
+    QLabel* empty = nullptr;
     NumberTable* table = nullptr;
     SpeculationChart* chart = nullptr;
+    SpeculationPlot* plot = nullptr;
     std::shared_ptr<const SpeculationValue> value;
-    RoutingShape shape;
+    SpeculationPicture picture;
     State state = State::NoModel;
+    QString rule;
     QString pointed;
+    bool filling = false;
 };
 
-SpeculationView::Private::Private(SpeculationView* view) : q(view) {
+SpeculationView::Private::Private(SpeculationView* view, Selection* shared)
+    : q(view), selection(shared) {
+    buildControls();
+    buildContent();
+    buildLayout();
+    installExports();
+    connectSelection();
+}
+
+void SpeculationView::Private::buildControls() {
+    pictures = new QComboBox(q);
+    pictures->setObjectName(QStringLiteral("picture"));
+    pictures->setAccessibleName(tr("Picture"));
+    pictures->addItems({tr("Over time"), tr("By draft position"), tr("Accepted per step"),
+                        tr("Expert reads"), tr("Gain"), tr("By kind of token")});
+    sets = new QComboBox(q);
+    sets->setObjectName(QStringLiteral("steps"));
+    sets->setAccessibleName(tr("Steps that count"));
+    sets->setToolTip(
+        plainToolTip(tr("Acceptance at a position depends on how deep a step drafts: who drafts "
+                        "deeper begins at other places of the text. Compare steps of one depth.")));
+    connect(pictures, &QComboBox::activated, this, [this] {
+        pointed.clear();
+        q->changed();
+    });
+    connect(sets, &QComboBox::activated, this, [this] { q->changed(); });
+}
+
+void SpeculationView::Private::buildContent() {
     message = makeMessageLabel(q);
     note = makeNoteLabel(q);
+    empty = makeMessageLabel(q);
     chart = new SpeculationChart(q);
     chart->setAccessibleName(tr("Accepted and rejected drafts by verify step"));
-    table = new NumberTable({QString(), tr("value"), tr("95 %"), tr("n")}, q);
-    table->setFitHeight(true);
+    plot = new SpeculationPlot(q);
+    charts = new QStackedWidget(q);
+    charts->addWidget(chart);
+    charts->addWidget(plot);
+    charts->addWidget(empty);
+    table = new NumberTable({QString()}, q);
     table->setAccessibleName(tr("Speculation in numbers"));
+    splitter = new QSplitter(Qt::Vertical, q);
+    splitter->addWidget(charts);
+    splitter->addWidget(table);
+    splitter->setChildrenCollapsible(false);
+    splitter->setStretchFactor(0, 3);
+    splitter->setStretchFactor(1, 1);
+    const auto report = [this](const QString& text) {
+        pointed = text;
+        Q_EMIT q->hoverText(text);
+    };
+    connect(chart, &SpeculationChart::pointed, this, report);
+    connect(plot, &SpeculationPlot::pointed, this, report);
+    connect(table, &QTableWidget::currentCellChanged, this, [this](int row, int) {
+        if (!filling && row >= 0) {
+            pointed.clear();
+            Q_EMIT q->hoverText(table->currentExact());
+        }
+    });
+}
 
-    auto* content = new QWidget(q);
-    auto* layout = new QVBoxLayout(content);
-    layout->setContentsMargins(0, 0, 0, 0);
-    layout->setSpacing(0);
+void SpeculationView::Private::buildLayout() {
+    auto* controls = new QHBoxLayout;
+    controls->setSpacing(kGrid);
+    controls->addWidget(pictures);
+    controls->addWidget(sets);
+    controls->addStretch(1);
     auto* head = new QVBoxLayout;
     head->setContentsMargins(kGrid, kGrid, kGrid, 0);
+    head->setSpacing(kGrid / 2);
+    head->addLayout(controls);
     head->addWidget(note);
-    layout->addLayout(head);
-    layout->addWidget(chart, 1);
-    layout->addWidget(table);
+    auto* content = new QWidget(q);
+    auto* column = new QVBoxLayout(content);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(kGrid / 2);
+    column->addLayout(head);
+    column->addWidget(splitter, 1);
     pages = new QStackedWidget(q);
     pages->addWidget(message);
     pages->addWidget(content);
     auto* outer = new QVBoxLayout(q);
     outer->setContentsMargins(0, 0, 0, 0);
     outer->addWidget(pages);
+}
 
-    connect(chart, &SpeculationChart::pointed, this, [this](const QString& text) {
-        pointed = text;
-        Q_EMIT q->hoverText(text);
-    });
+void SpeculationView::Private::installExports() {
     ViewExport what;
     what.name = QStringLiteral("speculation");
-    what.plot = chart;
     what.value = [this] { return pointed.isEmpty() ? table->currentExact() : pointed; };
-    what.table = [this](QChar separator) { return q->tableText(separator); };
     what.failed = [this](const QString& text) { Q_EMIT q->failed(text); };
-    installExportMenu(chart, what);
+    what.plot = plot;
+    what.table = [this](QChar separator) { return q->tableText(separator); };
+    installExportMenu(plot, what);
+    what.plot = nullptr;
     installExportMenu(table, what);
+    what.name = QStringLiteral("speculation-steps");
+    what.plot = chart;
+    what.table = [this](QChar separator) {
+        return value ? stepsText(*value, separator) : QString();
+    };
+    installExportMenu(chart, what);
+}
+
+void SpeculationView::Private::connectSelection() {
+    connect(plot, &SpeculationPlot::layerChosen, this,
+            [this](int layer) { selection->setLayer(layer); });
+    connect(selection, &Selection::changed, this,
+            [this] { plot->setSelectedLayer(selection->layer().value_or(-1)); });
 }
 
 QString SpeculationView::Private::messageText() const {
     switch (state) {
         case State::NoModel:
             return tr(
-                "No model is open. Open a model with an MTP layer: this shows which of its "
-                "drafts were accepted.");
+                "No model is open. Open a model: this shows which drafts were accepted, what "
+                "they cost and whether they pay.");
         case State::NoModule:
-            return tr("This model has no MTP layer, so nothing drafts ahead.");
+            return hasDrafts()
+                       ? tr("This model has no MTP layer; these are the drafts made before.")
+                       : tr("This model has no MTP layer to draft with. Choose lookup or "
+                            "auto under Sampling (Ctrl+,): the text itself can be drafted "
+                            "from without one.");
         case State::Off:
             return hasDrafts() ? tr("Speculation is off; these are the drafts made before.")
-                               : tr("Speculation is off. Switch MTP on to let the model draft one "
-                                    "token ahead.");
+                               : tr("Speculation is off. Switch it on (Ctrl+M) to let several "
+                                    "tokens be drafted ahead and verified in one pass.");
         case State::On:
             return hasDrafts()
                        ? QString()
@@ -125,103 +215,128 @@ QString SpeculationView::Private::messageText() const {
     return {};
 }
 
-void SpeculationView::Private::addExpertRow(std::vector<std::vector<NumberCell>>& out) const {
-    const int layers = static_cast<int>(shape.layers.size());
-    if (value->stepsWithExperts == 0 || layers == 0 || shape.experts <= 0) {
-        return;
-    }
-    // A verify step runs one position more than it drafts.
-    const double positions =
-        1 + static_cast<double>(value->drafted) / static_cast<double>(value->steps.size());
-    const double single = uniformDistinctExperts(layers, shape.experts, shape.topK, 1);
-    const QString tip =
-        tr("Experts read in a verify step, summed over the %1 MoE layers. One token "
-           "alone reads %2.")
-            .arg(layers)
-            .arg(integerText(std::llround(single)));
-    out.push_back(
-        {{tr("Distinct experts per step"), {}, tip, {}},
-         {threeDigits(value->meanDistinctExperts), allDigits(value->meanDistinctExperts), tip, {}},
-         {},
-         countCell(value->stepsWithExperts)});
-    const double times = value->meanDistinctExperts / single;
-    out.push_back({{tr("… to those of one token"), {}, tip, {}},
-                   {timesText(times), allDigits(times) + QChar(0xD7), tip, {}},
-                   {},
-                   countCell(value->stepsWithExperts)});
-    if (std::abs(positions - std::round(positions)) < 1e-9) {
-        const int whole = static_cast<int>(std::lround(positions));
-        const double null =
-            uniformDistinctExperts(layers, shape.experts, shape.topK, whole) / single;
-        const QString nullTip =
-            tr("E (1 − (1 − k/E)^p) / k for p = %1 independent positions of a uniform router")
-                .arg(whole);
-        out.push_back({{tr("… under a uniform router"), {}, nullTip, {}},
-                       {timesText(null), allDigits(null) + QChar(0xD7), nullTip, {}},
-                       {},
-                       {}});
-    }
+QString SpeculationView::Private::ruleText() const {
+    return tr("A draft is accepted when it is the token the model itself draws there, so the text "
+              "is what it would be without drafts; acceptance depends on the temperature (now: "
+              "%1).\n"
+              "τ: tokens per verify step, the bonus token behind accepted drafts included. Gain: "
+              "tokens per second in verify steps against plain decode steps of this session.")
+        .arg(rule);
 }
 
-std::vector<std::vector<NumberCell>> SpeculationView::Private::rows() const {
-    const auto steps = static_cast<std::int64_t>(value->steps.size());
-    std::vector<std::vector<NumberCell>> out;
-    const auto add = [&out](const QString& name, const QString& tip, NumberCell number,
-                            NumberCell interval, NumberCell n) {
-        number.toolTip = tip;
-        out.push_back({{name, {}, tip, {}}, std::move(number), std::move(interval), std::move(n)});
-    };
-    add(tr("Accepted of drafted"), tr("accepted drafts and drafts made"),
-        {integerText(value->accepted) + QStringLiteral(" / ") + integerText(value->drafted),
-         {},
-         {},
-         {}},
-        {}, {});
-    add(tr("Acceptance rate"), tr("accepted / drafted"), rateCell(value->rate),
-        intervalCell(value->rate95), countCell(value->drafted));
-    if (value->positions.size() > 1) {
-        for (std::size_t i = 0; i < value->positions.size(); ++i) {
-            const DraftPosition& at = value->positions[i];
-            add(tr("… at position %1").arg(i + 1),
-                tr("accepted, of the steps where every earlier draft was accepted"),
-                rateCell(at.conditional), intervalCell(at.conditional95), countCell(at.reached));
+/// What can be chosen: all steps, each source, each depth that happened.
+void SpeculationView::Private::fillSets() {
+    int at = 0;
+    const int before = sets->currentData().toInt();
+    const auto add = [&](const QString& name, int key, const SpeculationRates& rates) {
+        if (rates.steps == 0) {
+            return;
         }
-    }
-    const auto lengthCell = [](double length) {
-        return NumberCell{threeDigits(length), allDigits(length), {}, {}};
+        if (at == sets->count()) {
+            sets->addItem({});
+        }
+        // In place: while an answer streams the box may be open.
+        sets->setItemText(at, tr("%1 (n = %2)").arg(name, integerText(rates.steps)));
+        sets->setItemData(at, key);
+        ++at;
     };
-    add(tr("Acceptance length τ"),
-        tr("1 + accepted / verify steps: tokens per step, the bonus token included"),
-        lengthCell(value->length), {}, countCell(steps));
-    add(tr("… without the bonus"), tr("accepted / verify steps"),
-        lengthCell(value->lengthWithoutBonus), {}, countCell(steps));
-    addExpertRow(out);
-    return out;
+    add(tr("All steps"), kAllSteps, value->all);
+    add(tr("MTP"), kMtpSteps, value->bySource[static_cast<std::size_t>(DraftSource::Mtp)]);
+    add(tr("Lookup"), kLookupSteps, value->bySource[static_cast<std::size_t>(DraftSource::Lookup)]);
+    for (std::size_t d = 1; d < value->byDepth.size(); ++d) {
+        add(tr("Depth %1").arg(d), static_cast<int>(d), value->byDepth[d]);
+    }
+    while (sets->count() > at) {
+        sets->removeItem(at);
+    }
+    sets->setCurrentIndex(std::max(0, sets->findData(before)));
+}
+
+const SpeculationRates& SpeculationView::Private::chosenSet() const {
+    const int key = sets->currentData().toInt();
+    if (key == kMtpSteps || key == kLookupSteps) {
+        return value->bySource[static_cast<std::size_t>(key == kMtpSteps ? DraftSource::Mtp
+                                                                         : DraftSource::Lookup)];
+    }
+    return key == kAllSteps ? value->all : value->byDepth[static_cast<std::size_t>(key)];
+}
+
+SpeculationPicture SpeculationView::Private::makePicture() const {
+    const SpeculationRates& set = chosenSet();
+    const auto& positions = set.positions;
+    switch (q->picture()) {
+        case Picture::Positions:
+            return positionsPicture(
+                set, !positions.empty() && positions.front().asked != positions.back().asked);
+        case Picture::Histogram:
+            return histogramPicture(set);
+        case Picture::Reads:
+            return readsPicture(*value);
+        case Picture::Gain:
+            return gainPicture(*value);
+        case Picture::Classes:
+            return classesPicture(*value);
+        case Picture::Time:
+            break;
+    }
+    return {};
+}
+
+void SpeculationView::Private::showTable(const QStringList& header, const QStringList& tips,
+                                         const std::vector<std::vector<NumberCell>>& rows) {
+    filling = true;
+    table->setHeader(header);
+    for (int c = 0; c < tips.size(); ++c) {
+        table->horizontalHeaderItem(c)->setToolTip(plainToolTip(tips[c]));
+    }
+    table->setRows(rows);
+    filling = false;
+}
+
+void SpeculationView::Private::showPicture() {
+    const Picture shown = q->picture();
+    sets->setVisible(shown == Picture::Positions || shown == Picture::Histogram);
+    if (shown == Picture::Time) {
+        picture = {};
+        chart->setValue(value);
+        charts->setCurrentIndex(kChartPage);
+        const SpeculationTable numbers = setsTable(*value);
+        showTable(numbers.header, numbers.headerTips, numbers.rows);
+    } else {
+        picture = makePicture();
+        empty->setText(picture.empty);
+        plot->setAccessibleName(pictures->currentText());
+        plot->setPicture(picture);
+        plot->setSelectedLayer(selection->layer().value_or(-1));
+        charts->setCurrentIndex(picture.empty.isEmpty() ? kPlotPage : kEmptyPage);
+        showTable(picture.header, picture.headerTips, picture.rows);
+    }
+    table->setVisible(picture.empty.isEmpty());
 }
 
 void SpeculationView::Private::compute() {
     const QString text = messageText();
-    const bool showChart = hasDrafts() && (state == State::On || state == State::Off);
-    pages->setCurrentIndex(showChart ? kContentPage : kMessagePage);
+    const bool filled = hasDrafts() && state != State::NoModel;
+    pages->setCurrentIndex(filled ? kContentPage : kMessagePage);
     message->setText(text);
-    note->setText(text);
-    note->setVisible(!text.isEmpty());
-    if (!showChart) {
+    if (!filled) {
         q->setAccessibleDescription(text);
         return;
     }
-    chart->setValue(value);
-    table->setRows(rows());
-    const QString summary = tr("%1 of %2 drafts accepted, %3")
-                                .arg(integerText(value->accepted), integerText(value->drafted),
-                                     percentText(value->rate));
+    fillSets();
+    showPicture();
+    const QString about = picture.note.isEmpty() ? speculationHeadline(*value) : picture.note;
+    note->setText(text.isEmpty() ? about : text + u' ' + about);
+    note->setToolTip(plainToolTip(ruleText()));
+    const QString summary = speculationHeadline(*value);
     chart->setAccessibleDescription(summary);
+    plot->setAccessibleDescription(about);
     q->setAccessibleDescription(summary);
 }
 
-SpeculationView::SpeculationView(QWidget* parent)
-    : DockView(parent), d(std::make_unique<Private>(this)) {
-    setFocusProxy(d->table);
+SpeculationView::SpeculationView(Selection* selection, QWidget* parent)
+    : DockView(parent), d(std::make_unique<Private>(this, selection)) {
+    setFocusProxy(d->pictures);
     setAccessibleName(tr("Speculation"));
 }
 
@@ -238,15 +353,33 @@ SpeculationView::State SpeculationView::state() const {
     return d->state;
 }
 
-void SpeculationView::setValue(std::shared_ptr<const SpeculationValue> value,
-                               const RoutingShape& shape) {
+void SpeculationView::setRule(const QString& rule) {
+    if (rule != d->rule) {
+        d->rule = rule;
+        changed();
+    }
+}
+
+void SpeculationView::setValue(std::shared_ptr<const SpeculationValue> value) {
     d->value = std::move(value);
-    d->shape = shape;
     changed();
+}
+
+void SpeculationView::setPicture(Picture picture) {
+    d->pictures->setCurrentIndex(static_cast<int>(picture));
+    changed();
+}
+
+SpeculationView::Picture SpeculationView::picture() const {
+    return static_cast<Picture>(std::max(0, d->pictures->currentIndex()));
 }
 
 QString SpeculationView::message() const {
     return d->messageText();
+}
+
+QString SpeculationView::noteText() const {
+    return d->note->text();
 }
 
 QString SpeculationView::tableText(QChar separator) const {
@@ -255,6 +388,13 @@ QString SpeculationView::tableText(QChar separator) const {
 
 void SpeculationView::compute() {
     d->compute();
+}
+
+void SpeculationView::changeEvent(QEvent* event) {
+    DockView::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange && d) {
+        changed();
+    }
 }
 
 }  // namespace gatescope

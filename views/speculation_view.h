@@ -4,39 +4,50 @@
 #include <memory>
 
 #include "engine/analysis/speculation_stats.h"
-#include "engine/trace/step_trace.h"
 #include "views/dock_view.h"
 
 namespace gatescope {
 
-/// What became of the drafts of a session.
+class Selection;
+
+/// What became of the drafts of a session, what they cost in expert reads, and whether they pay.
 class SpeculationView final : public DockView {
     Q_OBJECT
 
   public:
     enum class State {
         NoModel,
-        NoModule,  ///< the model has no MTP layer, so nothing drafts
+        NoModule,  ///< the MTP module is to draft, but the model has none
         Off,       ///< switched off by the person
         On,
     };
     Q_ENUM(State)
+    enum class Picture { Time, Positions, Histogram, Reads, Gain, Classes };
+    Q_ENUM(Picture)
 
-    explicit SpeculationView(QWidget* parent = nullptr);
+    /// Does not own the selection, which must outlive the view.
+    explicit SpeculationView(Selection* selection, QWidget* parent = nullptr);
     ~SpeculationView() override;
 
     /// What is said while there are no drafts. Drafts of an earlier run stay visible when Off.
     void setState(State state);
     State state() const;
-    /// `shape` gives the null for distinct experts. nullptr: no drafts yet.
-    void setValue(std::shared_ptr<const SpeculationValue> value, const RoutingShape& shape);
+    /// How drafts are judged now, e.g. "temperature 0.6": acceptance means nothing without it.
+    void setRule(const QString& rule);
+    /// nullptr: no drafts yet.
+    void setValue(std::shared_ptr<const SpeculationValue> value);
+    void setPicture(Picture picture);
+    Picture picture() const;
 
-    /// The sentence shown instead of or above the chart, for tests.
+    /// The sentence shown instead of or above the pictures, for tests.
     QString message() const;
+    QString noteText() const;
+    /// The numbers of the picture that is shown.
     QString tableText(QChar separator = u'\t') const;
 
   protected:
     void compute() override;
+    void changeEvent(QEvent* event) override;
 
   private:
     class Private;

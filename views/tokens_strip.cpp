@@ -171,11 +171,14 @@ void TokensStrip::paintCell(QPainter& painter, int index, const Placed& placed) 
         painter.drawRoundedRect(rect, 3, 3);
     }
     if (cell.draft != TokenEvent::Draft::None) {
-        const QColor fate =
-            cell.draft == TokenEvent::Draft::Accepted ? colours.accepted : colours.rejected;
-        painter.fillRect(
-            QRectF(rect.left() + 3, rect.bottom() - kMarkHeight, rect.width() - 6, kMarkHeight),
-            fate);
+        QRectF mark(rect.left() + 3, rect.bottom() - kMarkHeight, rect.width() - 6, kMarkHeight);
+        if (cell.draft == TokenEvent::Draft::Bonus) {  // nobody's draft: a quiet mark
+            mark =
+                QRectF(rect.center().x() - kMarkHeight, mark.top(), 2 * kMarkHeight, kMarkHeight);
+        }
+        painter.fillRect(mark, cell.draft == TokenEvent::Draft::Accepted   ? colours.accepted
+                               : cell.draft == TokenEvent::Draft::Rejected ? colours.rejected
+                                                                           : colours.muted);
     }
     const QRectF inside = rect.adjusted(kPadding, 2, -kPadding, -kMarkHeight - 2);
     painter.setFont(font());

@@ -72,7 +72,6 @@ class TokensView::Private final : public QObject {
     void choose(int index);
     int indexOf(std::int32_t number) const;  ///< -1: not there
     bool pinStays() const;
-    QString draftText(const TokenCell& cell) const;
     QString kindText(const TokenCell& cell) const;
     QString cellText(const TokenCell& cell) const;
     QString name(const TokenCell& cell) const {
@@ -373,18 +372,6 @@ void TokensView::Private::stepTo(int index) {
     Q_EMIT q->hoverText(about->text());
 }
 
-QString TokensView::Private::draftText(const TokenCell& cell) const {
-    switch (cell.draft) {
-        case TokenEvent::Draft::Accepted:
-            return tr("accepted draft");
-        case TokenEvent::Draft::Rejected:
-            return tr("in place of a rejected draft (id %1)").arg(cell.rejectedDraftId);
-        case TokenEvent::Draft::None:
-            break;
-    }
-    return {};
-}
-
 QString TokensView::Private::kindText(const TokenCell& cell) const {
     const QString kind = cell.prompt ? tr("prompt") : tr("generated");
     return cell.special ? tr("%1, special").arg(kind) : kind;
@@ -467,7 +454,7 @@ QString TokensView::tableText(QChar separator) const {
         add({QString::number(cell.number), QString::number(cell.id),
              gatescope::tokenText(cell.bytes), d->kindText(cell),
              std::isnan(cell.probability) ? QString() : allDigits(cell.probability),
-             d->draftText(cell), known ? allDigits(cell.main->routing.margins[at]) : QString(),
+             draftText(cell), known ? allDigits(cell.main->routing.margins[at]) : QString(),
              known ? QString::number(d->shape.layers[at]) : QString(),
              cell.main && d->shape.hasBias ? QString::number(biasDecided(cell)) : QString()});
     }

@@ -18,9 +18,10 @@ TranscriptLegend::TranscriptLegend(QWidget* parent) : QWidget(parent) {
     refresh();
 }
 
-void TranscriptLegend::setDrafts(bool shown) {
-    if (m_drafts != shown) {
+void TranscriptLegend::setDrafts(bool shown, bool bonus) {
+    if (m_drafts != shown || m_bonus != bonus) {
         m_drafts = shown;
+        m_bonus = bonus;
         refresh();
     }
 }
@@ -47,6 +48,9 @@ std::vector<TranscriptLegend::Entry> TranscriptLegend::entries() const {
     if (m_drafts) {
         result.push_back({Sign::Accepted, tr("accepted draft")});
         result.push_back({Sign::Rejected, tr("replaced draft")});
+    }
+    if (m_drafts && m_bonus) {
+        result.push_back({Sign::Bonus, tr("bonus token")});
     }
     return result;
 }
@@ -87,6 +91,10 @@ void TranscriptLegend::paintEvent(QPaintEvent*) {
             painter.setPen(Qt::NoPen);
             painter.setBrush(tint);
             painter.drawRoundedRect(sign, 2, 2);
+        } else if (entry.sign == Sign::Bonus) {
+            painter.setPen(Qt::NoPen);
+            painter.setBrush(colours.muted);
+            painter.drawEllipse(QPointF(sign.center().x(), sign.bottom() - 1), 1.5, 1.5);
         } else {
             painter.fillRect(QRectF(sign.left(), sign.bottom() - 2, sign.width(), 2),
                              entry.sign == Sign::Accepted ? colours.accepted : colours.rejected);

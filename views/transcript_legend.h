@@ -14,7 +14,8 @@ class TranscriptLegend final : public QWidget {
   public:
     explicit TranscriptLegend(QWidget* parent = nullptr);
 
-    void setDrafts(bool shown);
+    /// `bonus`: there are bonus tokens among them.
+    void setDrafts(bool shown, bool bonus = false);
     /// "expert 17 in layer 4 · 23 tokens"; empty: nothing marked.
     void setMarked(const QString& text);
     QString text() const;
@@ -26,7 +27,7 @@ class TranscriptLegend final : public QWidget {
     void paintEvent(QPaintEvent* event) override;
 
   private:
-    enum class Sign { Accepted, Rejected, Marked };
+    enum class Sign { Accepted, Rejected, Bonus, Marked };
     struct Entry {
         Sign sign;
         QString text;
@@ -35,6 +36,7 @@ class TranscriptLegend final : public QWidget {
     void refresh();
 
     bool m_drafts = false;
+    bool m_bonus = false;
     QString m_marked;
 };
 

@@ -180,22 +180,35 @@ void TranscriptView::paintGround(QPainter& painter, const QRect& clip) const {
     }
 }
 
+void TranscriptView::paintDraft(QPainter& painter, TokenEvent::Draft draft,
+                                const QRectF& place) const {
+    const ThemeColours colours = themeColours(palette());
+    const double y = std::round(place.bottom()) + 1;
+    if (draft == TokenEvent::Draft::Bonus) {
+        painter.setPen(Qt::NoPen);
+        painter.setBrush(colours.muted);
+        painter.drawEllipse(QPointF(place.center().x(), y), 1.5, 1.5);
+        return;
+    }
+    painter.setPen(QPen(draft == TokenEvent::Draft::Accepted ? colours.accepted : colours.rejected,
+                        2, Qt::SolidLine, Qt::FlatCap));
+    painter.drawLine(QPointF(place.left() + 0.5, y), QPointF(place.right() - 0.5, y));
+}
+
 void TranscriptView::paintOver(QPainter& painter, const QRect& clip) const {
     const ThemeColours colours = themeColours(palette());
     const auto [first, last] = visibleSpans(clip);
     for (std::size_t i = first; i < last; ++i) {
         const Span& span = m_spans[i];
         const bool selected = m_selected == span.position;
-        if (span.draft == TokenEvent::Draft::None && !selected) {
+        const bool coloured = m_colour == Colour::Acceptance && span.length > 0 &&
+                              span.draft != TokenEvent::Draft::None;
+        if (!coloured && !selected) {
             continue;
         }
         for (const QRectF& place : rects(span)) {
-            if (span.draft != TokenEvent::Draft::None && span.length > 0) {
-                painter.setPen(QPen(
-                    span.draft == TokenEvent::Draft::Accepted ? colours.accepted : colours.rejected,
-                    2, Qt::SolidLine, Qt::FlatCap));
-                const double y = std::round(place.bottom()) + 1;
-                painter.drawLine(QPointF(place.left() + 0.5, y), QPointF(place.right() - 0.5, y));
+            if (coloured) {
+                paintDraft(painter, span.draft, place);
             }
             if (selected) {
                 painter.setPen(QPen(palette().color(QPalette::Text), 1.5));

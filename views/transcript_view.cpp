@@ -337,12 +337,27 @@ void TranscriptView::mouseMoveEvent(QMouseEvent* event) {
     cursor.setPosition(span->start + span->length, QTextCursor::KeepAnchor);
     const QString text = cursor.selectedText().replace(QChar::ParagraphSeparator, u'\n');
     QString hover = tr("token %1 · %2").arg(span->position).arg(quotedToken(text.toUtf8()));
-    if (span->draft == TokenEvent::Draft::Accepted) {
-        hover += tr(" · accepted draft");
-    } else if (span->draft == TokenEvent::Draft::Rejected) {
-        hover += tr(" · replaced a rejected draft");
+    if (const QString more = m_describe ? m_describe(span->position) : QString(); !more.isEmpty()) {
+        hover += QStringLiteral(" · ") + more;
     }
     Q_EMIT hoverText(hover);
+}
+
+void TranscriptView::setDescriber(std::function<QString(std::int32_t position)> describe) {
+    m_describe = std::move(describe);
+}
+
+bool TranscriptView::hasBonus() const {
+    return std::any_of(m_spans.begin(), m_spans.end(),
+                       [](const Span& span) { return span.draft == TokenEvent::Draft::Bonus; });
+}
+
+void TranscriptView::setColour(Colour colour) {
+    if (colour != m_colour) {
+        m_colour = colour;
+        viewport()->update();
+        Q_EMIT contentsShown();
+    }
 }
 
 void TranscriptView::leaveEvent(QEvent* event) {

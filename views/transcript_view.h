@@ -5,6 +5,7 @@
 #include <QTextEdit>
 #include <QTimer>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -25,13 +26,15 @@ struct TranscriptToken {
 /// document loads no resources. Streamed tokens are collected and shown at most 30 times a second.
 ///
 /// Every token can be clicked, or reached with the arrow keys; the one in the Selection is
-/// outlined. Accepted drafts are underlined in the accepted colour, tokens that replaced a rejected
-/// draft in the rejected colour, and the tokens of setMarked() stand on a tinted ground.
+/// outlined. Coloured by acceptance, accepted drafts are underlined in the accepted colour, tokens
+/// that replaced a rejected draft in the rejected colour, and under a bonus token there is a dot.
+/// The tokens of setMarked() stand on a tinted ground.
 class TranscriptView final : public QTextEdit {
     Q_OBJECT
 
   public:
     enum class Turn { User, Answer, Notice };
+    enum class Colour { Nothing, Acceptance };
 
     explicit TranscriptView(Selection* selection, QWidget* parent = nullptr);
 
@@ -50,6 +53,11 @@ class TranscriptView final : public QTextEdit {
     void setMarked(std::vector<std::int32_t> positions);
     int markedShown() const;  ///< how many of the marked tokens are in the transcript
     bool hasDrafts() const { return m_hasDrafts; }
+    bool hasBonus() const;
+    void setColour(Colour colour);
+    Colour colour() const { return m_colour; }
+    /// What else the hover text tells about a token, by its position: its draft.
+    void setDescriber(std::function<QString(std::int32_t position)> describe);
 
     /// Shows what is still waiting for the timer.
     void flush();
@@ -111,6 +119,7 @@ class TranscriptView final : public QTextEdit {
     std::pair<std::size_t, std::size_t> visibleSpans(const QRect& clip) const;
     bool isMarked(std::int32_t position) const;
     void paintGround(QPainter& painter, const QRect& clip) const;
+    void paintDraft(QPainter& painter, TokenEvent::Draft draft, const QRectF& place) const;
     void paintOver(QPainter& painter, const QRect& clip) const;
 
     Selection* m_selection;
@@ -125,6 +134,8 @@ class TranscriptView final : public QTextEdit {
     int m_zoom = 0;
     bool m_streaming = false;
     bool m_hasDrafts = false;
+    Colour m_colour = Colour::Acceptance;
+    std::function<QString(std::int32_t)> m_describe;
 };
 
 }  // namespace gatescope

@@ -118,6 +118,9 @@ void SpeculationCounter::add(const StepTrace& step) {
         m_steps[static_cast<std::size_t>(m_verifySteps) % kKeptSteps] = out;
     }
     ++m_verifySteps;
+    m_drafted += out.drafted;
+    m_accepted += out.accepted;
+    m_verifyNs += static_cast<double>(out.ns);
 }
 
 void SpeculationCounter::addDrafts(const SpeculativeStep& step) {
@@ -203,8 +206,6 @@ LayerReads SpeculationCounter::layerReads(const Reads& sums) const {
 }
 
 void SpeculationCounter::fillCosts(SpeculationValue& value) const {
-    double tokens = 0;
-    double ns = m_otherDraftNs;
     const double plain = value.plain.meanNs;
     for (const auto& [key, group] : m_groups) {
         VerifyCost cost;
@@ -219,18 +220,24 @@ void SpeculationCounter::fillCosts(SpeculationValue& value) const {
         cost.gain = cost.length / (cost.depth * cost.draftCost + cost.verifyCost) - 1.0;
         cost.equalAcceptance = acceptanceFor(cost.length, cost.depth);
         cost.breakEven = breakEvenAcceptance(cost.depth, cost.draftCost, cost.verifyCost);
-        tokens += static_cast<double>(group.accepted + group.total.n);
-        ns += group.total.sum;
         value.costs.push_back(cost);
     }
-    SpeculationGain& gain = value.gain;
-    gain.plainSteps = value.plain.n;
-    gain.verifySteps = m_verifySteps;
-    gain.plainTokensPerSecond = ratio(1e9, plain);
-    gain.tokensPerSecond = m_verifySteps > 0 ? ratio(1e9 * tokens, ns) : kNaN;
-    gain.gain = gain.tokensPerSecond / gain.plainTokensPerSecond - 1.0;
+}
+
+SpeculationGain SpeculationCounter::gain() const {
+    SpeculationGain out;
+    out.plainSteps = m_plain.n;
+    out.verifySteps = m_verifySteps;
+    const double plainNs = ratio(m_plain.sum, static_cast<double>(m_plain.n));
+    const double ns = m_verifyNs + m_otherDraftNs;
     const auto steps = static_cast<double>(m_verifySteps);
-    gain.breakEven = ratio(ns / plain - steps, static_cast<double>(value.all.drafted));
+    out.plainTokensPerSecond = ratio(1e9, plainNs);
+    if (m_verifySteps > 0) {
+        out.tokensPerSecond = ratio(1e9 * (steps + static_cast<double>(m_accepted)), ns);
+    }
+    out.gain = out.tokensPerSecond / out.plainTokensPerSecond - 1.0;
+    out.breakEven = ratio(ns / plainNs - steps, static_cast<double>(m_drafted));
+    return out;
 }
 
 SpeculationValue SpeculationCounter::value() const {
@@ -276,6 +283,7 @@ SpeculationValue SpeculationCounter::value() const {
     out.withProbabilities = m_withProbabilities;
     out.meanDraftProbability = ratio(m_draftProbability, known);
     out.meanTargetProbability = ratio(m_targetProbability, known);
+    out.gain = gain();
     fillCosts(out);
     return out;
 }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
 #include <span>
 #include <string>
@@ -131,7 +132,7 @@ struct SpeculationGain {
     double plainTokensPerSecond = 0;
     /// Tokens of verify steps by their time and by what other steps spent on drafting: searching in
     /// vain, keeping the MTP module's cache.
-    double tokensPerSecond = 0;
+    double tokensPerSecond = std::numeric_limits<double>::quiet_NaN();
     double gain = 0;       ///< tokensPerSecond / plainTokensPerSecond - 1
     double breakEven = 0;  ///< acceptance rate at which gain would be 0: (D time ratio - D) / d sum
 };
@@ -178,7 +179,11 @@ class SpeculationCounter {
     /// Throws Error, and counts nothing, for a step that is impossible or does not fit the shape.
     void add(const StepTrace& step);
     SpeculationValue value() const;
+    /// As in value(), without its cost.
+    SpeculationGain gain() const;
     std::int64_t verifySteps() const { return m_verifySteps; }
+    std::int64_t drafted() const { return m_drafted; }
+    std::int64_t accepted() const { return m_accepted; }
 
   private:
     struct Times {
@@ -216,6 +221,9 @@ class SpeculationCounter {
     std::function<TokenClass(std::int32_t)> m_classOf;
     std::vector<VerifyStep> m_steps;  ///< ring when full
     std::int64_t m_verifySteps = 0;
+    std::int64_t m_drafted = 0;
+    std::int64_t m_accepted = 0;
+    double m_verifyNs = 0;
     std::array<DraftOutcomes, kDraftSourceCount> m_outcomes;
     std::array<std::array<std::int64_t, 2>, kTokenClassCount> m_classes{};  ///< judged, accepted
     std::vector<Reads> m_reads;                                             ///< by row

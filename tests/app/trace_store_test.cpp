@@ -50,6 +50,16 @@ StepTrace step(std::vector<RoutedToken> tokens, std::vector<RoutedToken> mtp = {
     return trace;
 }
 
+StepTrace verifyStep(std::int64_t number, DraftSource source, int drafted, int accepted) {
+    StepTrace trace;
+    trace.step = number;
+    trace.speculation.emplace();
+    trace.speculation->source = source;
+    trace.speculation->drafts.resize(static_cast<std::size_t>(drafted));
+    trace.speculation->accepted = accepted;
+    return trace;
+}
+
 std::vector<PromptPiece> prompt(std::initializer_list<std::int32_t> ids) {
     std::vector<PromptPiece> pieces;
     for (const std::int32_t id : ids) {
@@ -131,19 +141,61 @@ class TraceStoreTest : public QObject {
         QVERIFY(store.entry(1)->main == nullptr);
     }
 
+    void tokensKnowWhoDrafted() {
+        TraceStore store;
+        store.reset(shape());
+        store.setPrompt(prompt({5}));
+        store.beginAnswer();
+        TokenEvent first = tokenEvent(1, 7, "a");
+        first.step = 0;  // of the prompt's step
+        store.addToken(first);
+        store.addStep(step({routed(0, 5, Phase::Prefill, {0, 1, 2, 3})}));
+        for (const int i : {2, 3}) {
+            TokenEvent token = tokenEvent(i, 7 + i, "b");
+            token.step = 1;
+            token.draft = i == 2 ? TokenEvent::Draft::Accepted : TokenEvent::Draft::Rejected;
+            token.rejectedDraftId = i == 3 ? 7 : -1;
+            store.addToken(token);
+        }
+        store.addStep(verifyStep(1, DraftSource::Lookup, 3, 1));
+        QVERIFY(!store.entry(1)->source);
+        QCOMPARE(store.entry(2)->source, std::optional(DraftSource::Lookup));
+        QCOMPARE(store.entry(3)->drafted, 3);
+        // Steps of the next answer begin at 0 again.
+        store.setPrompt(prompt({5, 7, 9, 10, 6}));
+        store.beginAnswer();
+        store.addStep(verifyStep(1, DraftSource::Mtp, 1, 1));
+        QCOMPARE(store.entry(2)->source, std::optional(DraftSource::Lookup));
+        // Without the model's table, bytes are known of tokens that were seen.
+        QCOMPARE(store.bytesOf(7), std::string_view("a"));
+        QCOMPARE(store.bytesOf(-1), std::string_view());
+    }
+
+    void damagedStepsAreNotCounted() {
+        TraceStore store;
+        store.reset(shape());
+        StepTrace damaged = verifyStep(0, DraftSource::Mtp, 1, 1);
+        damaged.speculation->accepted = 5;
+        store.addStep(damaged);
+        QCOMPARE(store.speculation().verifySteps(), std::int64_t{0});
+    }
+
     void truncateForgetsAnAnswer() {
         TraceStore store;
         store.reset(shape());
+        store.addStep(verifyStep(0, DraftSource::Mtp, 2, 1));  // of an answer before
         store.setPrompt(prompt({5, 6}));
+        store.beginAnswer();
         store.addToken(tokenEvent(2, 7, "a"));
         StepTrace trace = step({routed(0, 5, Phase::Prefill, {0, 1, 2, 3}, true),
                                 routed(2, 7, Phase::Decode, {0, 1, 2, 3}, true)});
-        trace.draft = DraftOutcome{};
+        trace.speculation = verifyStep(0, DraftSource::Lookup, 4, 0).speculation;
         store.addStep(trace);
-        QCOMPARE(store.drafts().size(), std::size_t{1});
-        store.truncate(2, 0);
+        QCOMPARE(store.speculation().drafted(), std::int64_t{6});
+        store.truncate(2);
         QCOMPARE(store.size(), 2);
-        QVERIFY(store.drafts().empty());
+        QCOMPARE(store.speculation().drafted(), std::int64_t{2});
+        QCOMPARE(store.speculation().accepted(), std::int64_t{1});
         QCOMPARE(store.scoreBytes(), std::size_t{64});
         QCOMPARE(store.setPrompt(prompt({5, 6})), (Numbers{0, 1}));
         QVERIFY(store.entry(0)->main != nullptr);  // the prompt's routing stays

@@ -26,6 +26,7 @@ class WindowHarness {
         m_settings = std::make_unique<AppSettings>(m_dir->filePath("settings.ini"));
         ChatSettings greedy = ChatSettings::defaults();
         greedy.sampling.temperature = 0;
+        greedy.setSpeculate(Speculate::Mtp);  // auto may find that it does not pay
         m_settings->setChat(greedy);
     }
     void end() {

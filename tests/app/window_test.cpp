@@ -9,11 +9,14 @@
 #include <QDropEvent>
 #include <QLineEdit>
 #include <QListView>
+#include <QMenu>
 #include <QMimeData>
 #include <QPushButton>
+#include <QSettings>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
+#include <cmath>
 
 #include "app/chat_controller.h"
 #include "app/chat_pane.h"
@@ -273,19 +276,95 @@ class WindowTest : public QObject, WindowHarness {
         QVERIFY(!m_window->docks()->restoreLayout("nonsense"));
     }
 
-    void speculationCanBeSwitchedOff() {
+    void speculationCanBeSwitchedOffAndChosen() {
         open();
-        m_window->actions()->speculate->trigger();
-        QVERIFY(!m_settings->chat().speculate);
+        QTest::keyClick(m_window.get(), Qt::Key_M, Qt::ControlModifier);
+        QCOMPARE(m_settings->chat().speculate, Speculate::Off);
         ask("What is 347 + 285?");
-        QVERIFY(m_window->traces().drafts().empty());
+        QCOMPARE(m_window->traces().speculation().verifySteps(), std::int64_t{0});
+        QVERIFY(m_window->traces().speculation().gain().plainSteps > 0);
         QVERIFY(!m_window->pane()->transcript()->hasDrafts());
-        m_window->actions()->speculate->trigger();
+        QTest::keyClick(m_window.get(), Qt::Key_M, Qt::ControlModifier);
+        QCOMPARE(m_settings->chat().speculate, Speculate::Mtp);  // what it was before
         ask("What is 12 + 30?");
-        QVERIFY(!m_window->traces().drafts().empty());
+        const SpeculationCounter& mtp = m_window->traces().speculation();
+        QVERIFY(mtp.drafted() > 0);
+        QVERIFY(!std::isnan(mtp.gain().gain));  // both were measured
+        chooseMode(Speculate::Lookup);
+        QCOMPARE(m_settings->chat().speculate, Speculate::Lookup);
+        ask("What is 12 + 30?");
+        QVERIFY(m_window->traces().speculation().value().bySource[1].drafted > 0);
+    }
+
+    void speculationDockShowsTheSession() {
+        open();
+        m_window->docks()->bringUp(QStringLiteral("speculation"));
+        SpeculationView* view = m_window->docks()->views().speculation;
+        QVERIFY(view->message().contains("Ask something"));
+        ask("Tell me a story about a fox named Mia.");
+        const SpeculationCounter& counter = m_window->traces().speculation();
+        QVERIFY(counter.verifySteps() > 0);
+        const QString drafted = QString::number(counter.drafted());
+        QTRY_VERIFY_WITH_TIMEOUT(view->tableText(u',').contains(u',' + drafted + u','), kPatience);
+        QVERIFY(m_window->status()->text().contains("τ"));
+        view->setPicture(SpeculationView::Picture::Classes);
+        QVERIFY(view->tableText(u',').contains("words"));
+        // Regenerate counts the answer once.
+        const std::int64_t once = counter.drafted();
+        QSignalSpy finished(m_window->chat(), &ChatController::answerFinished);
+        QTest::keyClick(m_window.get(), Qt::Key_R, Qt::ControlModifier);
+        QTRY_COMPARE_WITH_TIMEOUT(finished.count(), 1, kPatience);
+        QCOMPARE(counter.drafted(), once);
+        // So does the stored session.
+        const auto session = m_window->chat()->session();
+        QTest::keyClick(m_window.get(), Qt::Key_N, Qt::ControlModifier);
+        QCOMPARE(counter.drafted(), std::int64_t{0});
+        SessionListView* list = m_window->docks()->sessionList();
+        QTRY_COMPARE_WITH_TIMEOUT(list->shownCount(), 1, kPatience);
+        QTest::mouseClick(list->list()->viewport(), Qt::LeftButton, {},
+                          list->list()->visualRect(list->list()->model()->index(0, 0)).center());
+        QTRY_COMPARE_WITH_TIMEOUT(m_window->chat()->session(), session, kPatience);
+        QCOMPARE(counter.drafted(), once);
+    }
+
+    void oldSpeculationSettingIsRead() {
+        const auto chat = [this](const QVariant& value) {
+            const QString file = m_dir->filePath("old.ini");
+            QSettings(file, QSettings::IniFormat).setValue("chat/speculate", value);
+            return AppSettings(file).chat();
+        };
+        QCOMPARE(chat(true).speculate, Speculate::Auto);
+        QCOMPARE(chat(false).speculate, Speculate::Off);
+        QCOMPARE(chat(false).lastSpeculate, Speculate::Auto);
+        QCOMPARE(chat("lookup").speculate, Speculate::Lookup);
+        QCOMPARE(chat("nonsense").speculate, Speculate::Auto);
+        ChatSettings kept = ChatSettings::defaults();
+        kept.setSpeculate(Speculate::Mtp);
+        kept.setSpeculate(Speculate::Off);
+        kept.drafts = 3;
+        kept.mtpRecycle = MtpRecycle::Raw;
+        m_settings->setChat(kept);
+        const ChatSettings read = m_settings->chat();
+        QCOMPARE(read.speculate, Speculate::Off);
+        QCOMPARE(read.lastSpeculate, Speculate::Mtp);
+        QCOMPARE(read.drafts, 3);
+        QCOMPARE(read.mtpRecycle, MtpRecycle::Raw);
+        kept.setSpeculate(Speculate::Mtp);
+        QCOMPARE(kept.params(false).speculate, Speculate::Off);  // no module to ask
+        kept.setSpeculate(Speculate::Lookup);
+        QCOMPARE(kept.params(false).speculate, Speculate::Lookup);
+        QVERIFY(kept.params(true).plainEvery > 0);
     }
 
   private:
+    void chooseMode(Speculate mode) {
+        for (QAction* action : m_window->actions()->speculateModes->actions()) {
+            if (action->data().toInt() == static_cast<int>(mode)) {
+                action->trigger();
+            }
+        }
+    }
+
     void drop(const QMimeData& data) {
         QDragEnterEvent enter(QPoint(200, 200), Qt::CopyAction, &data, Qt::LeftButton, {});
         QApplication::sendEvent(m_window.get(), &enter);

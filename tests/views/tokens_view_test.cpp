@@ -81,6 +81,7 @@ class TokensViewTest : public QObject {
     void chartHasKeyboardAndSelectsLayers();
     void damagedRoutingIsOneSentence();
     void followButtonOnlyAsks();
+    void draftsInWords();
     void tables();
     void hiddenViewDoesNotCompute();
 
@@ -332,6 +333,25 @@ void TokensViewTest::followButtonOnlyAsks() {
     QCOMPARE(asked.count(), 1);
     QCOMPARE(asked.first().first().toBool(), false);
     QVERIFY(!selection->position());
+}
+
+void TokensViewTest::draftsInWords() {
+    TokenCell cell;
+    QCOMPARE(draftText(cell), QString());
+    cell.draft = TokenEvent::Draft::Bonus;
+    QCOMPARE(draftText(cell), QStringLiteral("bonus token behind accepted drafts"));
+    cell.source = DraftSource::Lookup;
+    cell.drafted = 1;
+    cell.draft = TokenEvent::Draft::Accepted;
+    QCOMPARE(draftText(cell), QStringLiteral("accepted draft, by lookup"));
+    cell.source = DraftSource::Mtp;
+    cell.drafted = 3;
+    cell.draft = TokenEvent::Draft::Rejected;
+    cell.rejectedDraftId = 9;
+    cell.rejectedBytes = "<b>\xE4\n";
+    QCOMPARE(draftText(cell),
+             QStringLiteral("in place of a rejected draft “<b>\\xE4\\n” (id 9), by MTP in a step "
+                            "of 3 drafts"));
 }
 
 void TokensViewTest::tables() {

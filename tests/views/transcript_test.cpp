@@ -189,6 +189,51 @@ class TranscriptTest : public QObject {
         QCOMPARE(under(12, accepted), 0);
     }
 
+    void bonusTokensHaveAQuietMark() {
+        fill();
+        QVERIFY(!m_view->hasBonus());
+        m_view->append({16, " and", Draft::Bonus});
+        m_view->flush();
+        QVERIFY(m_view->hasBonus());
+        const ThemeColours colours = themeColours(m_view->palette());
+        const QRect token = m_view->tokenRect(16);
+        const QImage under = m_view->viewport()->grab().toImage().copy(
+            QRect(token.left(), token.bottom() - 1, token.width(), 5));
+        QCOMPARE(pixelsNear(under, colours.accepted), 0);
+        QCOMPARE(pixelsNear(under, colours.rejected), 0);
+        QVERIFY(pixelsNear(under, colours.muted) >= 1);
+    }
+
+    void coloursCanBeSwitchedOff() {
+        fill();
+        QSignalSpy shown(m_view.get(), &TranscriptView::contentsShown);
+        m_view->setColour(TranscriptView::Colour::Nothing);
+        QCOMPARE(shown.count(), 1);
+        const QColor accepted = themeColours(m_view->palette()).accepted;
+        const auto ink = [&] {
+            const QRect token = m_view->tokenRect(13);
+            return pixelsNear(m_view->viewport()->grab().toImage().copy(
+                                  QRect(token.left(), token.bottom() - 1, token.width(), 5)),
+                              accepted);
+        };
+        QCOMPARE(ink(), 0);
+        m_view->setColour(TranscriptView::Colour::Acceptance);
+        QVERIFY(ink() > 5);
+    }
+
+    void hoverTellsTheDraft() {
+        fill();
+        m_view->setDescriber([](std::int32_t position) {
+            return position == 14 ? QString("in place of a rejected draft") : QString();
+        });
+        QSignalSpy hover(m_view.get(), &TranscriptView::hoverText);
+        QTest::mouseMove(m_view->viewport(), m_view->tokenRect(14).center());
+        QCOMPARE(hover.last().first().toString(),
+                 QString::fromUtf8("token 14 · “ runs” · in place of a rejected draft"));
+        QTest::mouseMove(m_view->viewport(), m_view->tokenRect(12).center());
+        QCOMPARE(hover.last().first().toString(), QString::fromUtf8("token 12 · “ll”"));
+    }
+
     void marksTokensOfACell() {
         fill();
         const QRect token = m_view->tokenRect(12);
@@ -318,7 +363,10 @@ class TranscriptTest : public QObject {
         legend.setDrafts(true);
         QVERIFY(legend.isVisible());
         QVERIFY(legend.text().contains("accepted draft"));
-        legend.setDrafts(false);
+        QVERIFY(!legend.text().contains("bonus"));
+        legend.setDrafts(true, true);
+        QVERIFY(legend.text().contains("bonus token"));
+        legend.setDrafts(false, true);
         legend.setMarked("expert 17 in layer 4");
         QCOMPARE(legend.text(), QString("expert 17 in layer 4"));
     }
