@@ -222,6 +222,25 @@ void writeExpertCache(const AnalysisReport& report, const std::filesystem::path&
     csv.close();
 }
 
+void writeAcceptance(const AnalysisReport& report, const std::filesystem::path& file) {
+    CsvFile csv(file,
+                "group,name,verify_steps,n,accepted,rate,rate_low_95,rate_high_95,"
+                "mean_acceptance_length");
+    const AcceptanceReport& acceptance = *report.acceptance;
+    for (std::size_t i = 0; i < acceptance.byDomain.size(); ++i) {
+        const SpeculationRates& rates = acceptance.byDomain[i];
+        csv.add({"domain", text(report.set->domains[i]), count(rates.steps), count(rates.drafted),
+                 count(rates.accepted), number(rates.rate), number(rates.rate95.low),
+                 number(rates.rate95.high), number(rates.length)});
+    }
+    for (const ClassRates& rates : acceptance.all.byClass) {
+        csv.add({"token_class", text(name(rates.tokenClass)), "", count(rates.judged),
+                 count(rates.accepted), number(rates.rate), number(rates.rate95.low),
+                 number(rates.rate95.high), ""});
+    }
+    csv.close();
+}
+
 }  // namespace
 
 void writeAnalysisFiles(const AnalysisReport& report, const std::filesystem::path& folder) {
@@ -235,6 +254,7 @@ void writeAnalysisFiles(const AnalysisReport& report, const std::filesystem::pat
     writeVocabulary(*report.specialisation, folder / "vocabulary.csv");
     writeNextLayers(report, folder / "next-layers.csv");
     writeExpertCache(report, folder / "expert-cache.csv");
+    if (report.acceptance) writeAcceptance(report, folder / "acceptance.csv");
 }
 
 }  // namespace gatescope::cli

@@ -259,7 +259,8 @@ nlohmann::ordered_json analysisJson(const AnalysisReport& report) {
              {{"n_input", value.vocabularyTokens[0]},
               {"n_next", value.vocabularyTokens[1]},
               {"complete", !value.vocabularyFull}}},
-            {"specialists", std::move(specialists)}};
+            {"specialists", std::move(specialists)},
+            {"speculation", acceptanceJson(report)}};
 }
 
 }  // namespace gatescope::cli

@@ -14,9 +14,17 @@
 #include "engine/analysis/layer_profile.h"
 #include "engine/analysis/prompt_set.h"
 #include "engine/analysis/specialisation.h"
+#include "engine/analysis/speculation_stats.h"
 #include "engine/decode/prompt_batch.h"
 
 namespace gatescope::cli {
+
+/// What became of the drafts, if there were any.
+struct AcceptanceReport {
+    GenerationParams params;
+    SpeculationValue all;
+    std::vector<SpeculationRates> byDomain;  ///< as PromptSet::domains
+};
 
 /// What `analyze` found.
 struct AnalysisReport {
@@ -29,6 +37,7 @@ struct AnalysisReport {
     std::vector<NextLayerSummary> next;       ///< by main row, the last one without
     std::vector<ExpertReadsValue> reads;      ///< by row
     std::vector<ExpertReadsTotal> mainReads;  ///< [E + 1]
+    std::optional<AcceptanceReport> acceptance;  ///< nothing where nobody was to draft
 };
 
 /// Cache sizes that are listed: powers of two up to E, and E.
@@ -42,8 +51,13 @@ std::string analysisTables(const AnalysisReport& report);
 
 nlohmann::ordered_json analysisJson(const AnalysisReport& report);
 
-/// layers.csv, balance.csv, affinities.csv, specialists.csv, vocabulary.csv, next-layers.csv
-/// and expert-cache.csv: one observation a line. Makes the folder. Throws Error.
+/// Acceptance by domain and by class of token; empty without drafts.
+std::string acceptanceTables(const AnalysisReport& report);
+/// Null without drafts.
+nlohmann::ordered_json acceptanceJson(const AnalysisReport& report);
+
+/// layers.csv, balance.csv, affinities.csv, specialists.csv, vocabulary.csv, next-layers.csv,
+/// expert-cache.csv and, with drafts, acceptance.csv: one observation a line. Makes the folder. Throws Error.
 void writeAnalysisFiles(const AnalysisReport& report, const std::filesystem::path& folder);
 
 }  // namespace gatescope::cli

@@ -6,6 +6,7 @@
 
 #include "app/cli/analysis_report.h"
 #include "app/cli/terminal.h"
+#include "app/cli/text_table.h"
 #include "engine/checkpoint/printable.h"
 
 namespace gatescope::cli {
@@ -28,48 +29,14 @@ std::string pValue(double value) {
     return value < 1e-300 ? "<1e-300" : fmt::format("{:.2g}", value);
 }
 
-/// Lines of cells under a header: the first column left, the others right-aligned.
-class Table {
-  public:
-    explicit Table(std::vector<std::string> header) { add(std::move(header)); }
-    void add(std::vector<std::string> row) { m_rows.push_back(std::move(row)); }
-    std::string text() const {
-        std::string out;
-        for (const auto& row : m_rows) {
-            std::string line;
-            for (std::size_t column = 0; column < row.size(); ++column) {
-                line += column == 0 ? fmt::format("{:<{}}", row[column], width(column))
-                                    : fmt::format("  {:>{}}", row[column], width(column));
-            }
-            line.erase(line.find_last_not_of(' ') + 1);
-            out += line + "\n";
-        }
-        return out;
-    }
-
-  private:
-    std::size_t width(std::size_t column) const {
-        std::size_t width = 0;
-        for (const auto& row : m_rows) width = std::max(width, columns(row[column]));
-        return width;
-    }
-    /// Code points: fmt pads by them, wide characters being rare in these tables.
-    static std::size_t columns(const std::string& text) {
-        std::size_t points = 0;
-        for (const char c : text) points += (static_cast<unsigned char>(c) & 0xC0) != 0x80 ? 1 : 0;
-        return points;
-    }
-
-    std::vector<std::vector<std::string>> m_rows;
-};
-
 std::string layerName(int layer, bool mtp) {
     return mtp ? fmt::format("{} (MTP)", layer) : fmt::format("{}", layer);
 }
 
 std::string layersTable(const AnalysisReport& report) {
-    Table table({"layer", "n", "MaxVio", "null", "95 %", "excess", "steps", "step MaxVio", "null",
-                 "CV", "null", "Gini", "null", "entropy", "null", "eff.", "hot", "cold", "unseen"});
+    TextTable table({"layer", "n", "MaxVio", "null", "95 %", "excess", "steps", "step MaxVio",
+                     "null", "CV", "null", "Gini", "null", "entropy", "null", "eff.", "hot", "cold",
+                     "unseen"});
     for (const BalanceRow& row : report.balance.rows) {
         table.add({layerName(row.layer, row.mtp), count(row.tokens), number(row.maxVio.value),
                    number(row.maxVio.nullMean), number(row.maxVio.nullP95),
@@ -86,8 +53,8 @@ std::string layersTable(const AnalysisReport& report) {
 
 std::string biasTable(const AnalysisReport& report) {
     if (report.bias.rows.empty()) return {};
-    Table table({"layer", "n", "BDF", "in groups", "group flips", "affinity cost", "MaxVio without",
-                 "MaxVio with", "gain", "margin, median"});
+    TextTable table({"layer", "n", "BDF", "in groups", "group flips", "affinity cost",
+                     "MaxVio without", "MaxVio with", "gain", "margin, median"});
     for (const BiasRowDiagnostics& row : report.bias.rows) {
         table.add({layerName(row.layer, row.mtp), count(row.scored), number(row.biasDecidedScored),
                    number(row.withinGroups), number(row.groupFlips), number(row.affinityCost),
@@ -101,7 +68,7 @@ std::string biasTable(const AnalysisReport& report) {
 
 std::string domainsTable(const AnalysisReport& report) {
     const SpecialisationValue& value = *report.specialisation;
-    Table table({"domain", "prompts", "tokens", "1st half", "2nd half"});
+    TextTable table({"domain", "prompts", "tokens", "1st half", "2nd half"});
     for (int domain = 0; domain < value.domainCount(); ++domain) {
         const auto index = static_cast<std::size_t>(domain);
         table.add({printable(value.domains[index], kMaxDomainBytes),
@@ -114,7 +81,7 @@ std::string domainsTable(const AnalysisReport& report) {
 }
 
 std::string replicationTable(const SpecialisationValue& value) {
-    Table table(
+    TextTable table(
         {"layer", "cells", "Pearson", "Spearman", "centred", "JSD", "JSD_w", "bias", "corrected"});
     for (int row = 0; row < value.rows(); ++row) {
         const auto index = static_cast<std::size_t>(row);
@@ -197,8 +164,8 @@ std::string specialistsTable(const SpecialisationValue& value) {
     out += value.specialists.size() > kSpecialistsShown
                ? fmt::format("; the first {} (--json and --out give all):\n", kSpecialistsShown)
                : std::string(":\n");
-    Table table({"specialist", "n", "chosen", "affinity", "lift", "p adj.", "1st half", "2nd half",
-                 "replicated"});
+    TextTable table({"specialist", "n", "chosen", "affinity", "lift", "p adj.", "1st half",
+                     "2nd half", "replicated"});
     for (std::size_t i = 0; i < std::min(value.specialists.size(), kSpecialistsShown); ++i) {
         const Specialist& found = value.specialists[i];
         table.add({found.name, count(found.tokens), count(found.chosen), number(found.affinity),
@@ -214,7 +181,8 @@ std::string analysisTables(const AnalysisReport& report) {
     const SpecialisationValue& value = *report.specialisation;
     std::string out = domainsTable(report) + "\n" + layersTable(report) + "\n" + biasTable(report) +
                       nextLayersTable(report) + cacheTable(report) + replicationTable(value) +
-                      "\n" + specialistsTable(value);
+                      "
+" + specialistsTable(value) + acceptanceTables(report);
     if (value.vocabularyFull) {
         out += fmt::format("Vocabulary: only the first {} tokens are in it (memory limit)\n",
                            value.vocabularyTokens[0]);

@@ -55,6 +55,8 @@ class AnalysisSink final : public PromptBatchSink {
           m_specialisation(model.routingShape(), set.domains),
           m_transitions(model.routingShape()),
           m_reads(model.routingShape()),
+          m_acceptance(set.domains.size(), SpeculationCounter(model.routingShape())),
+          m_speculation(model.routingShape(), classOf(model)),
           m_keeper(keeper),
           m_params(params),
           m_progress(progress.callback()),
@@ -78,6 +80,8 @@ class AnalysisSink final : public PromptBatchSink {
         m_specialisation.add(step, run.prompt->domain, run.prompt->half);
         for (const RoutedToken& token : step.tokens) m_transitions.add(token, false);
         m_reads.add(step);
+        m_acceptance[static_cast<std::size_t>(run.prompt->domain)].add(step);
+        m_speculation.add(step);
     }
     void onAnswer(const PromptRun& run, const GenerationResult& result) override {
         if (result.finish != Finish::Cancelled) {
@@ -109,6 +113,7 @@ class AnalysisSink final : public PromptBatchSink {
         }
         for (int row = 0; row < m_reads.rows(); ++row) out.reads.push_back(m_reads.value(row));
         out.mainReads = m_reads.totals();
+        if (m_params.speculate != Speculate::Off) out.acceptance = acceptance();
         return out;
     }
     Json sessionsJson(const std::string& file) const {
@@ -117,11 +122,30 @@ class AnalysisSink final : public PromptBatchSink {
     }
 
   private:
+    static std::function<TokenClass(std::int32_t)> classOf(const LoadedModel& model) {
+        if (!model.hasTokenizer()) return {};
+        const Tokenizer* tokenizer = &model.tokenizer();
+        return [tokenizer](std::int32_t id) {
+            return tokenClass(tokenizer->bytes(id), tokenizer->isAdded(id));
+        };
+    }
+    AcceptanceReport acceptance() const {
+        AcceptanceReport out;
+        out.params = m_params;
+        out.all = m_speculation.value();
+        for (const SpeculationCounter& domain : m_acceptance) {
+            out.byDomain.push_back(domain.value().all);
+        }
+        return out;
+    }
+
     RoutingLoadCounter m_load;
     BiasCounter m_bias;
     SpecialisationCounter m_specialisation;
     TransitionCounter m_transitions;
     ExpertReads m_reads;
+    std::vector<SpeculationCounter> m_acceptance;  ///< by domain
+    SpeculationCounter m_speculation;
     SessionKeeper& m_keeper;
     GenerationParams m_params;
     Progress m_progress;
@@ -141,7 +165,7 @@ Json runJson(const LoadedModel& model, const GenerationParams& params, const Opt
              {{"temperature", params.sampling.temperature},
               {"seed", params.sampling.seed},
               {"max_tokens", params.maxNewTokens},
-              {"speculation", params.speculate == Speculate::Mtp ? "mtp" : "off"}}}};
+              {"speculation", name(params.speculate)}}}};
 }
 
 std::string summary(const PromptBatchResult& batch) {
@@ -152,7 +176,6 @@ std::string summary(const PromptBatchResult& batch) {
 
 int runAnalyze(const Options& options) {
     checkCommonOptions(options.common);
-    checkDecodingOptions(options.decoding);
     Interrupt interrupt([] { Interrupt::die(); });
     const PromptSet set = readPromptSet(options.prompts);
     const auto model = loadModel(options.model, options.common);
@@ -161,7 +184,11 @@ int runAnalyze(const Options& options) {
     }
     SessionKeeper keeper(*model);
     if (!options.session.empty()) keeper.open(options.session);
-    GenerationParams params = options.decoding.params(model->config());
+    GenerationParams params = options.decoding.params(*model);
+    // Not auto: what it drafts depends on the clock, and figures should come out the same again.
+    if (!options.decoding.speculate) {
+        params.speculate = model->config().hasMtp() ? Speculate::Mtp : Speculate::Off;
+    }
     params.keepScores = true;  // what would be chosen without the bias
     const std::stop_token stop = interrupt.begin();
     auto progress = std::make_unique<ProgressLine>(options.common.quiet, stop);
@@ -193,8 +220,12 @@ int runAnalyze(const Options& options) {
 void addAnalyze(CLI::App& app, Action& action) {
     auto options = std::make_shared<Options>();
     options->decoding.maxTokens = 96;
+    options->decoding.plainEvery = 0;
     CLI::App* command =
-        app.add_subcommand("analyze", "Run labelled prompts: load balance and specialists");
+        app.add_subcommand("analyze",
+                           "Run labelled prompts: load balance, specialists, accepted drafts. "
+                           "Without --speculate the MTP module drafts where there is one: its "
+                           "layer is listed apart, rejected positions count nowhere");
     command->add_option("MODEL", options->model, "Model folder")->required();
     command
         ->add_option("--prompts", options->prompts,

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "app/cli/bench_report.h"
+#include "app/cli/bench_speculation.h"
 #include "app/cli/commands.h"
 #include "app/cli/terminal.h"
 #include "engine/checkpoint/checkpoint.h"
@@ -17,6 +18,8 @@
 
 namespace gatescope::cli {
 namespace {
+
+constexpr int kSpeculationTokens = 96;  ///< what an answer may have where nobody says
 
 DType dtypeOf(const std::string& name) {
     if (name == "f32") return DType::F32;
@@ -30,13 +33,6 @@ std::int64_t peakMemoryBytes() {
     return std::int64_t{usage.ru_maxrss} * 1024;
 }
 
-std::unique_ptr<WeightSource> openShape(const BenchOptions& options, BenchSubject& subject) {
-    auto weights = std::make_unique<RandomWeights>(namedShape(options.shape, options.layers),
-                                                   dtypeOf(options.dtype));
-    subject = {options.shape, options.dtype, weights->weightBytes()};
-    return weights;
-}
-
 std::unique_ptr<WeightSource> openSource(const BenchOptions& options, BenchSubject& subject) {
     if (!options.shape.empty()) return openShape(options, subject);
     const std::filesystem::path dir =
@@ -47,12 +43,6 @@ std::unique_ptr<WeightSource> openSource(const BenchOptions& options, BenchSubje
     subject = {std::filesystem::absolute(dir).lexically_normal().filename().string(), "as stored",
                checkpoint->weightBytes()};
     return checkpoint;
-}
-
-std::unique_ptr<Decoder> openDecoder(const WeightSource& source, Device& device,
-                                     const DecoderOptions& options, bool quiet) {
-    ProgressLine line(quiet);
-    return std::make_unique<Decoder>(source, device, options, line.callback());
 }
 
 BenchResult measure(const BenchOptions& options) {
@@ -85,17 +75,55 @@ int bench(const BenchOptions& options) {
     if (options.shape.empty() && options.layers > 0) {
         throw UsageError("--layers goes with --shape");
     }
+    if (options.speculation) return benchSpeculation(options);
     const BenchResult result = measure(options);
     print(options.json ? benchJson(result, options) : benchText(result, options));
     return kDone;
 }
 
+/// What goes with --speculation only, by name; empty if all is well.
+std::string misplacedOption(const BenchOptions& options, const CLI::App& command) {
+    const auto given = [&command](const char* option) { return command.count(option) > 0; };
+    for (const char* option : {"--prompts", "--modes", "--per-domain"}) {
+        if (!options.speculation && given(option)) {
+            return fmt::format("{} goes with --speculation", option);
+        }
+    }
+    for (const char* option : {"--operations", "--depth"}) {
+        if (options.speculation && given(option)) {
+            return fmt::format("{} does not go with --speculation", option);
+        }
+    }
+    if (options.speculation && options.shape.empty() && given("--prompt-tokens")) {
+        return "--prompt-tokens goes with --shape: the prompts are texts";
+    }
+    if (options.speculation && !options.shape.empty() && given("--prompts")) {
+        return "--prompts and --shape exclude each other: random weights know no text";
+    }
+    return {};
+}
+
 }  // namespace
+
+std::unique_ptr<WeightSource> openShape(const BenchOptions& options, BenchSubject& subject) {
+    auto weights = std::make_unique<RandomWeights>(namedShape(options.shape, options.layers),
+                                                   dtypeOf(options.dtype));
+    subject = {options.shape, options.dtype, weights->weightBytes()};
+    return weights;
+}
+
+std::unique_ptr<Decoder> openDecoder(const WeightSource& source, Device& device,
+                                     const DecoderOptions& options, bool quiet) {
+    ProgressLine line(quiet);
+    return std::make_unique<Decoder>(source, device, options, line.callback());
+}
 
 void addBench(CLI::App& app, Action& action) {
     auto options = std::make_shared<BenchOptions>();
     CLI::App* command =
-        app.add_subcommand("bench", "Prefill and decode speed, recorder off and on (drafting off)");
+        app.add_subcommand("bench",
+                           "Prefill and decode speed, recorder off and on (drafting off); "
+                           "or, with --speculation, decode speed by who drafts");
     command->add_option("MODEL", options->model, "Model folder; default: the demo model");
     command->add_option("--shape", options->shape,
                         "Random weights of a named shape instead: deepseek-v3, kimi-k2, "
@@ -108,7 +136,9 @@ void addBench(CLI::App& app, Action& action) {
     command->add_option("--prompt-tokens", options->promptTokens, "Prompt length")
         ->check(CLI::Range(1, 1 << 20))
         ->capture_default_str();
-    command->add_option("--gen-tokens", options->genTokens, "Generated tokens")
+    command
+        ->add_option("--gen-tokens", options->genTokens,
+                     "Generated tokens; with --speculation: at most, 96 by default")
         ->check(CLI::Range(1, 1 << 20))
         ->capture_default_str();
     command->add_option("--depth", options->depth, "Positions in the cache before the prompt")
@@ -119,9 +149,29 @@ void addBench(CLI::App& app, Action& action) {
         ->capture_default_str();
     command->add_flag("--operations", options->operations,
                       "Also the time of each operation in a prefill pass and a decode step");
+    command->add_flag("--speculation", options->speculation,
+                      "Greedy answers with and without drafts instead, by domain: speed, "
+                      "acceptance, expert reads; checks that the texts agree");
+    command->add_option("--prompts", options->prompts,
+                        "For --speculation: JSON Lines {\"prompt\": text, \"domain\": text}; "
+                        "default: the demo model's");
+    command->add_option("--modes", options->modes,
+                        "For --speculation: off, mtpN, lookupN, autoN (N drafts), with commas; "
+                        "default: off,mtp1,mtp2,mtp3,lookup,auto");
+    command->add_option("--per-domain", options->perDomain, "Prompts of each domain; 0: all")
+        ->check(CLI::Range(0, 1 << 20))
+        ->capture_default_str();
     command->add_flag("--json", options->json, "Machine-readable");
     addCommonOptions(*command, options->common);
-    command->callback([options, &action] { action = [options] { return bench(*options); }; });
+    command->callback([options, command, &action] {
+        if (options->speculation && command->count("--gen-tokens") == 0) {
+            options->genTokens = kSpeculationTokens;
+        }
+        action = [options, problem = misplacedOption(*options, *command)] {
+            if (!problem.empty()) throw UsageError(problem);
+            return bench(*options);
+        };
+    });
 }
 
 }  // namespace gatescope::cli

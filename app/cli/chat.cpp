@@ -12,6 +12,7 @@
 #include "app/cli/options.h"
 #include "app/cli/routing_map.h"
 #include "app/cli/session_keeper.h"
+#include "app/cli/speculation_report.h"
 #include "app/cli/terminal.h"
 #include "engine/checkpoint/printable.h"
 #include "engine/decode/conversation.h"
@@ -42,16 +43,21 @@ constexpr std::string_view kHelp =
 /// Shows the answer while it is made, and counts its routing.
 class ChatSink final : public GenerationSink {
   public:
-    explicit ChatSink(RoutingLoadCounter& counter) : m_counter(counter) {}
+    ChatSink(RoutingLoadCounter& counter, SpeculationCounter& drafts)
+        : m_counter(counter), m_drafts(drafts) {}
     void onToken(const TokenEvent& /*token*/, std::string_view text) override {
         printModelText(text);
         if (!text.empty()) m_endsLine = text.back() == '\n';
     }
-    void onStep(const StepTrace& step) override { m_counter.add(step); }
+    void onStep(const StepTrace& step) override {
+        m_counter.add(step);
+        m_drafts.add(step);
+    }
     bool endsLine() const { return m_endsLine; }
 
   private:
     RoutingLoadCounter& m_counter;
+    SpeculationCounter& m_drafts;
     bool m_endsLine = true;
 };
 
@@ -62,7 +68,7 @@ class Chat {
           m_model(model),
           m_interrupt(interrupt),
           m_keeper(keeper),
-          m_params(options.decoding.params(model.config())),
+          m_params(options.decoding.params(model)),
           m_interactive(isTerminal(STDIN_FILENO)) {
         startOver();
     }
@@ -122,6 +128,7 @@ class Chat {
     void startOver() {
         m_conversation.emplace(m_model, std::vector<ChatMessage>{}, m_options.raw);
         m_counter.emplace(m_model.routingShape());
+        m_drafts = SpeculationCounter(m_model.routingShape());
         m_keeper.startOver();
     }
 
@@ -159,7 +166,7 @@ class Chat {
                             ready.room + static_cast<int>(ready.ids.size()),
                             m_conversation->droppedMessages()));
         }
-        ChatSink sink(*m_counter);
+        ChatSink sink(*m_counter, m_drafts);
         const std::stop_token stop = m_interrupt.begin();
         const GenerationResult result = m_keeper.keep(
             ready.ids, m_params, ready.droppedMessages, sink, [&](GenerationSink& logged) {
@@ -183,10 +190,11 @@ class Chat {
             fmt::format(" | cache {}, {} of {} positions",
                         bytesText(static_cast<double>(result.cache.used + result.cache.mtpUsed)),
                         result.cache.positions, result.cache.maxPositions);
-        const SpeculationStats& drafts = result.speculation;
-        if (drafts.drafted > 0) {
-            line += fmt::format(" | drafts {}/{} accepted", drafts.accepted, drafts.drafted);
-        }
+        const std::string acceptance = acceptanceText(ratesOf(result.speculation));
+        if (!acceptance.empty()) line += " | " + acceptance;
+        // Of the conversation so far: one answer has too few plain steps.
+        const std::string gain = gainText(m_drafts.value().gain);
+        if (!gain.empty()) line += (acceptance.empty() ? " | " : ", ") + gain;
         const std::string routing = routingLine(m_counter->load());
         if (!routing.empty()) line += " | " + routing;
         return line + "]";
@@ -200,6 +208,7 @@ class Chat {
     bool m_interactive;
     std::optional<Conversation> m_conversation;
     std::optional<RoutingLoadCounter> m_counter;
+    SpeculationCounter m_drafts;  ///< of this conversation
 };
 
 std::filesystem::path modelDir(const Options& options) {
@@ -228,7 +237,6 @@ void remindOfQuit() {
 
 int chat(const Options& options) {
     checkCommonOptions(options.common);
-    checkDecodingOptions(options.decoding);
     Interrupt interrupt(remindOfQuit);
     const std::stop_token stop = interrupt.begin();
     const auto model = loadModel(modelDir(options), options.common, stop);

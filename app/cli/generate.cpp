@@ -10,8 +10,10 @@
 
 #include "app/cli/commands.h"
 #include "app/cli/interrupt.h"
+#include "app/cli/metrics_file.h"
 #include "app/cli/options.h"
 #include "app/cli/session_keeper.h"
+#include "app/cli/speculation_report.h"
 #include "app/cli/terminal.h"
 #include "engine/decode/conversation.h"
 #include "engine/decode/generator.h"
@@ -31,60 +33,36 @@ struct Options {
     std::string promptFile;
     std::string tokens;
     std::string session;
+    std::string metricsFile;
     bool raw = false;
     bool json = false;
     CLI::Option* promptOption = nullptr;
     CLI::Option* tokensOption = nullptr;
 };
 
-/// Shows the answer while it is made, and keeps the fate of every draft.
+/// Shows the answer while it is made, and keeps what became of every draft.
 class StreamSink final : public GenerationSink {
   public:
-    explicit StreamSink(bool show) : m_show(show) {}
+    StreamSink(RoutingShape shape, bool show) : m_record(std::move(shape)), m_show(show) {}
     void onToken(const TokenEvent& /*token*/, std::string_view text) override {
         if (m_show) printModelText(text);
     }
-    void onStep(const StepTrace& step) override {
-        if (step.draft) m_drafts.push_back(*step.draft);
-    }
-    const std::vector<DraftOutcome>& drafts() const { return m_drafts; }
+    void onStep(const StepTrace& step) override { m_record.add(step); }
+    const SpeculationRecord& record() const { return m_record; }
 
   private:
+    SpeculationRecord m_record;
     bool m_show;
-    std::vector<DraftOutcome> m_drafts;
 };
 
 struct Answer {
     std::vector<TokenId> prompt;
     GenerationParams params;
     GenerationResult result;
-    std::vector<DraftOutcome> drafts;
 };
 
 double rate(double count, double seconds) {
     return seconds > 0 ? count / seconds : 0;
-}
-
-Json speculationJson(const Answer& answer) {
-    const SpeculationStats& stats = answer.result.speculation;
-    Json drafts = Json::array();
-    for (const DraftOutcome& draft : answer.drafts) {
-        drafts.push_back({{"id", draft.draftId},
-                          {"accepted", draft.accepted},
-                          {"draft_probability", draft.draftProbability},
-                          {"target_probability", draft.targetProbability},
-                          {"distinct_experts", draft.distinctExperts}});
-    }
-    const bool mtp = answer.params.speculate == Speculate::Mtp;
-    const auto drafted = static_cast<double>(stats.drafted);
-    return {{"mode", mtp ? "mtp" : "off"},
-            {"steps", stats.steps},
-            {"drafted", stats.drafted},
-            {"accepted", stats.accepted},
-            {"acceptance",
-             stats.drafted > 0 ? Json(static_cast<double>(stats.accepted) / drafted) : Json()},
-            {"main_forwards", stats.mainForwards},
-            {"drafts", drafts}};
 }
 
 Json timingJson(const GenerationTiming& timing) {
@@ -124,8 +102,8 @@ Json samplingJson(const GenerationParams& params) {
             {"stop", params.stopStrings}};
 }
 
-Json answerJson(const LoadedModel& model, const Answer& answer, const SessionKeeper& keeper,
-                const Options& options) {
+Json answerJson(const LoadedModel& model, const Answer& answer, const SpeculationRecord& record,
+                const SessionKeeper& keeper, const Options& options) {
     Json session;
     if (keeper.session()) session = {{"file", options.session}, {"number", *keeper.session()}};
     return {{"model", model.name()},
@@ -137,7 +115,7 @@ Json answerJson(const LoadedModel& model, const Answer& answer, const SessionKee
             {"text", answer.result.text},
             {"finish", name(answer.result.finish)},
             {"sampling", samplingJson(answer.params)},
-            {"speculation", speculationJson(answer)},
+            {"speculation", speculationJson(answer.params, answer.result.speculation, record)},
             {"timing", timingJson(answer.result.timing)},
             {"cache", cacheJson(answer.result.cache)},
             {"session", session}};
@@ -165,7 +143,7 @@ Answer continueTokens(LoadedModel& model, const Options& options, SessionKeeper&
                       StreamSink& sink, const std::stop_token& stop) {
     Answer answer;
     answer.prompt = parseTokens(options.tokens);
-    answer.params = options.decoding.params(model.config());
+    answer.params = options.decoding.params(model);
     answer.params.stopTokens = model.config().eosTokenIds;
     const Tokenizer* tokenizer = model.hasTokenizer() ? &model.tokenizer() : nullptr;
     if (tokenizer == nullptr && !answer.params.stopStrings.empty()) {
@@ -185,7 +163,7 @@ Answer answerText(LoadedModel& model, const Options& options, SessionKeeper& kee
     const Conversation::Prepared prepared = conversation.prepare(text);
     Answer answer;
     answer.prompt = prepared.ids;
-    answer.params = options.decoding.params(model.config());
+    answer.params = options.decoding.params(model);
     keeper.addUserTurn(text);
     answer.result = keeper.keep(
         prepared.ids, answer.params, prepared.droppedMessages, sink, [&](GenerationSink& logged) {
@@ -194,44 +172,46 @@ Answer answerText(LoadedModel& model, const Options& options, SessionKeeper& kee
     return answer;
 }
 
-std::string summary(const Answer& answer) {
+std::string summary(const Answer& answer, const SpeculationRecord& record) {
     const GenerationResult& result = answer.result;
     std::string text = fmt::format(
         "{} tokens, {:.1f} tokens/s, {} prompt tokens, ended by {}", result.ids.size(),
         rate(static_cast<double>(result.timing.decodeTokens), result.timing.decodeSeconds),
         answer.prompt.size(), name(result.finish));
-    if (result.speculation.drafted > 0) {
-        text += fmt::format(", drafts {}/{} accepted", result.speculation.accepted,
-                            result.speculation.drafted);
-    }
+    const std::string acceptance = acceptanceText(ratesOf(result.speculation));
+    if (!acceptance.empty()) text += ", " + acceptance;
+    const std::string gain = gainText(record.value().gain);
+    if (!gain.empty()) text += ", " + gain;
     return text + "\n";
 }
 
 int runGenerate(const Options& options) {
     checkCommonOptions(options.common);
-    checkDecodingOptions(options.decoding);
     if (options.tokensOption->count() > 0) parseTokens(options.tokens);
     Interrupt interrupt([] { Interrupt::die(); });
     const auto model = loadModel(options.model, options.common);
     SessionKeeper keeper(*model);
     if (!options.session.empty()) keeper.open(options.session);
     const bool streams = !options.json;
-    StreamSink sink(streams);
+    StreamSink sink(model->routingShape(), streams);
     const std::stop_token stop = interrupt.begin();
     Answer answer = options.tokensOption->count() > 0
                         ? continueTokens(*model, options, keeper, sink, stop)
                         : answerText(*model, options, keeper, sink, stop);
     interrupt.end();
-    answer.drafts = sink.drafts();
     keeper.flush();
+    if (!options.metricsFile.empty()) {
+        writeMetricsFile(options.metricsFile,
+                         prometheusText(ratesOf(answer.result.speculation), model->name()));
+    }
     if (options.json) {
-        print(answerJson(*model, answer, keeper, options)
+        print(answerJson(*model, answer, sink.record(), keeper, options)
                   .dump(2, ' ', false, Json::error_handler_t::replace) +
               "\n");
     } else {
         const std::string ids = fmt::format("{}", fmt::join(answer.result.ids, " "));
         print((model->hasTokenizer() ? std::string() : ids) + "\n");
-        if (!options.common.quiet) std::fputs(summary(answer).c_str(), stderr);
+        if (!options.common.quiet) std::fputs(summary(answer, sink.record()).c_str(), stderr);
     }
     return answer.result.finish == Finish::Cancelled ? kFailed : kDone;
 }
@@ -253,6 +233,9 @@ void addGenerate(CLI::App& app, Action& action) {
     command->add_flag("--raw", options->raw, "No chat format: the text itself is continued");
     addDecodingOptions(*command, options->decoding);
     command->add_option("--session", options->session, "Also keep the answer in this file");
+    command->add_option("--metrics-file", options->metricsFile,
+                        "Also write what was drafted and accepted in Prometheus' text format, "
+                        "under vLLM's names");
     command->add_flag("--json", options->json, "Machine-readable, at the end instead of streaming");
     addCommonOptions(*command, options->common);
     command->callback([options, &action] { action = [options] { return runGenerate(*options); }; });

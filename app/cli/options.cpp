@@ -42,6 +42,41 @@ std::string seedProblem(const std::string& text) {
                           : fmt::format("expected a number from 0 to {}, found {}", largest, text);
 }
 
+std::string draftsProblem(const std::string& text) {
+    int value = 0;
+    const bool good = CLI::detail::lexical_cast(text, value) && value >= 0 && value <= kMaxDrafts;
+    return good ? std::string()
+                : fmt::format("a step can verify 1 to {} drafts, found {}", kMaxDrafts, text);
+}
+
+void addSpeculationOptions(CLI::App& command, DecodingOptions& options) {
+    command
+        .add_option_function<std::string>(
+            "--speculate",
+            [&options](const std::string& text) { options.speculate = speculateFromName(text); },
+            "Who drafts: mtp (the model's module), lookup (earlier text), auto (whatever pays, by "
+            "measured acceptance and time), off; default: auto in exact arithmetic, where drafts "
+            "change no token; in fast, where near-ties may turn out otherwise, mtp or nothing")
+        ->check(CLI::IsMember({"mtp", "lookup", "auto", "off"}));
+    command
+        .add_option("--drafts", options.drafts,
+                    "Drafts per step, for auto at most; 0, the default: 1 by mtp, 4 by the others")
+        ->check(CLI::Validator(draftsProblem, fmt::format("1..{}", kMaxDrafts)));
+    command
+        .add_option_function<std::string>(
+            "--mtp-recycle",
+            [&options](const std::string& text) { options.mtpRecycle = *mtpRecycleFromName(text); },
+            "What the MTP module drafts further from: its own state behind the norm (normed, the "
+            "default) or before it (raw), or the main model's (main)")
+        ->check(CLI::IsMember({"normed", "raw", "main"}));
+    command
+        .add_option("--plain-every", options.plainEvery,
+                    "With mtp or lookup every so many steps one drafts nothing, to compare with; "
+                    "0: never")
+        ->check(CLI::Range(0, 1 << 24))
+        ->capture_default_str();
+}
+
 }  // namespace
 
 void addCommonOptions(CLI::App& command, CommonOptions& options) {
@@ -56,27 +91,23 @@ void checkCommonOptions(const CommonOptions& options) {
     if (const auto problem = loadProblem(options.load); !problem.empty()) throw UsageError(problem);
 }
 
-void checkDecodingOptions(const DecodingOptions& options) {
-    if (options.speculate == "lookup" || options.speculate == "auto") {
-        throw UsageError(fmt::format("--speculate {}: this version drafts with mtp or not at all",
-                                     options.speculate));
-    }
-    if (options.drafts != 1) {
-        throw UsageError(
-            fmt::format("--drafts {}: this version verifies one draft per step", options.drafts));
-    }
+Speculate defaultSpeculate(const LoadedModel& model) {
+    if (model.precisionName() == name(Precision::Exact)) return Speculate::Auto;
+    return model.config().hasMtp() ? Speculate::Mtp : Speculate::Off;
 }
 
-GenerationParams DecodingOptions::params(const ModelConfig& config) const {
-    if (speculate == "mtp" && !config.hasMtp()) {
+GenerationParams DecodingOptions::params(const LoadedModel& model) const {
+    if (speculate == Speculate::Mtp && !model.config().hasMtp()) {
         throw Error("--speculate mtp: this model has no MTP module");
     }
     GenerationParams params;
     params.sampling = sampling;
     params.maxNewTokens = maxTokens;
     params.stopStrings = stops;
-    const bool draft = speculate == "mtp" || (speculate.empty() && config.hasMtp());
-    params.speculate = draft ? Speculate::Mtp : Speculate::Off;
+    params.speculate = speculate.value_or(defaultSpeculate(model));
+    params.drafts = drafts;
+    params.mtpRecycle = mtpRecycle;
+    params.plainEvery = plainEvery;
     return params;
 }
 
@@ -110,12 +141,7 @@ void addDecodingOptions(CLI::App& command, DecodingOptions& options) {
     command.add_option("--stop", options.stops, "Text that ends the answer; may be repeated")
         ->check(CLI::Validator(notEmpty, "TEXT"))
         ->allow_extra_args(false);
-    command
-        .add_option("--speculate", options.speculate,
-                    "mtp or off; default: mtp where the model has an MTP module")
-        ->check(CLI::IsMember({"mtp", "lookup", "auto", "off"}));
-    command.add_option("--drafts", options.drafts, "Drafts per step; this version: 1")
-        ->check(CLI::Range(1, 64));
+    addSpeculationOptions(command, options);
 }
 
 ProgressLine::ProgressLine(bool quiet, std::stop_token stop)

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <stop_token>
 #include <string>
@@ -43,15 +44,20 @@ struct DecodingOptions {
     SamplingParams sampling;
     int maxTokens = 256;
     std::vector<std::string> stops;
-    std::string speculate;
-    int drafts = 1;
+    /// Nothing: not said. Then defaultSpeculate() is taken.
+    std::optional<Speculate> speculate;
+    int drafts = 0;
+    MtpRecycle mtpRecycle = MtpRecycle::Normed;
+    int plainEvery = 32;
 
-    /// The parameters for a model. Without --speculate the MTP module drafts where there is one.
-    GenerationParams params(const ModelConfig& config) const;
+    /// The parameters for a model. Throws Error when it lacks what is asked for.
+    GenerationParams params(const LoadedModel& model) const;
 };
 
-/// Refuses what belongs to later versions, before any work is done.
-void checkDecodingOptions(const DecodingOptions& options);
+/// Who drafts when nobody says: in exact arithmetic Auto, which changes no token; in fast, where a
+/// pass over several positions may round otherwise than one over one, the MTP module if there is
+/// one.
+Speculate defaultSpeculate(const LoadedModel& model);
 
 void addDecodingOptions(CLI::App& command, DecodingOptions& options);
 

@@ -121,6 +121,43 @@ TEST(Analyze, TablesFilesAndSessions) {
     EXPECT_EQ(arithmetic, 2);
 }
 
+TEST(Analyze, AcceptedDraftsByDomainAndClass) {
+    const TemporaryFolder folder;
+    const std::string prompts = promptFile(folder);
+    const std::string out = folder / "figures";
+    const Outcome run =
+        runCli(analyze(prompts, {"--json", "--speculate", "mtp", "--drafts", "2", "--out", out}));
+    ASSERT_EQ(run.exitCode, 0) << run.err;
+    const Json speculation = Json::parse(run.out).at("speculation");
+    EXPECT_EQ(speculation.at("mode"), "mtp");
+    std::int64_t drafted = 0;
+    std::int64_t accepted = 0;
+    ASSERT_EQ(speculation.at("domains").size(), 2);
+    for (const Json& domain : speculation.at("domains")) {
+        EXPECT_EQ(domain.at("num_spec_tokens"), 2);
+        drafted += domain.at("num_draft_tokens").get<std::int64_t>();
+        accepted += domain.at("num_accepted_draft_tokens").get<std::int64_t>();
+    }
+    EXPECT_GT(accepted, 0);
+    EXPECT_EQ(speculation.at("all").at("num_draft_tokens"), drafted);
+    EXPECT_EQ(speculation.at("all").at("num_accepted_draft_tokens"), accepted);
+    std::int64_t ofClasses = 0;
+    for (const Json& rates : speculation.at("token_classes")) {
+        ofClasses += rates.at("accepted").get<std::int64_t>();
+        EXPECT_LE(rates.at("rate_95").at(0), rates.at("rate"));
+        EXPECT_GE(rates.at("rate_95").at(1), rates.at("rate"));
+    }
+    EXPECT_EQ(ofClasses, accepted);
+    EXPECT_THAT(contents(out + "/acceptance.csv"), HasSubstr("\r\ndomain,\"arithmetic\","));
+
+    const Outcome tables = runCli(analyze(prompts));
+    EXPECT_THAT(tables.out, HasSubstr("Accepted drafts by domain (mtp, up to 1 a step"));
+    EXPECT_THAT(tables.out, HasSubstr("Accepted drafts by class of token"));
+    const Outcome off = runCli(analyze(prompts, {"--speculate", "off"}));
+    ASSERT_EQ(off.exitCode, 0) << off.err;
+    EXPECT_EQ(off.out.find("Accepted drafts"), std::string::npos);
+}
+
 TEST(Analyze, SameFiguresForAnyNumberOfThreads) {
     const TemporaryFolder folder;
     const std::string prompts = promptFile(folder);

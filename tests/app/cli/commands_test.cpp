@@ -68,8 +68,8 @@ TEST(Inspect, ScalesOfFp8AreBytesNotParameters) {
 }
 
 TEST(Generate, JsonHasWhatScriptsRead) {
-    const Json answer = jsonOf(runCli(
-        {"generate", demo, "--prompt", "What is 347 + 285?", "--max-tokens", "8", "--json"}));
+    const Json answer = jsonOf(runCli({"generate", demo, "--prompt", "What is 347 + 285?",
+                                       "--max-tokens", "8", "--speculate", "mtp", "--json"}));
     for (const char* key : {"prompt_ids", "ids", "text", "finish", "speculation", "timing", "model",
                             "device", "precision", "cache", "sampling", "fingerprint"}) {
         EXPECT_TRUE(answer.contains(key)) << key;
@@ -95,9 +95,13 @@ TEST(Generate, DraftsAndSettingsThatShouldNotChangeTheTextDoNot) {
     };
     const Json ids = with({});
     EXPECT_EQ(with({"--speculate", "off"}), ids);
+    EXPECT_EQ(with({"--speculate", "mtp"}), ids);
+    EXPECT_EQ(with({"--speculate", "mtp", "--drafts", "3", "--mtp-recycle", "raw"}), ids);
+    EXPECT_EQ(with({"--speculate", "lookup", "--drafts", "8"}), ids);
     EXPECT_EQ(with({"--threads", "1"}), ids);
     EXPECT_EQ(with({"--threads", "7"}), ids);
-    const Json sampled = with({"--temperature", "1.5", "--seed", "7"});
+    const Json sampled = with({"--temperature", "1.5", "--seed", "7", "--speculate", "mtp"});
+    EXPECT_EQ(with({"--temperature", "1.5", "--seed", "7"}), sampled);
     EXPECT_EQ(with({"--temperature", "1.5", "--seed", "7", "--speculate", "off"}), sampled);
     EXPECT_NE(with({"--temperature", "1.5", "--seed", "8"}), sampled);
 }
@@ -116,7 +120,7 @@ TEST(Generate, TokensNeedNoTokenizer) {
     json.emplace_back("--json");
     const Json answer = jsonOf(runCli(json));
     EXPECT_EQ(answer.at("ids"), prompt.at("greedy"));
-    EXPECT_EQ(answer.at("speculation").at("mode"), "off");
+    EXPECT_EQ(answer.at("speculation").at("mode"), "auto");
     EXPECT_THAT(runCli(command).out, HasSubstr(prompt.at("greedy").at(0).dump() + " "));
 }
 

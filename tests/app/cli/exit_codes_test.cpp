@@ -48,10 +48,28 @@ TEST(CommandLine, WrongUseEndsWithTwo) {
     expectWrongUse({"bench", demo, "--layers", "2"}, "--layers");
 }
 
-TEST(CommandLine, WhatBelongsToLaterVersionsIsRefusedByName) {
-    expectWrongUse({"generate", demo, "--prompt", "a", "--speculate", "lookup"}, "lookup");
-    expectWrongUse({"generate", demo, "--prompt", "a", "--speculate", "auto"}, "auto");
-    expectWrongUse({"generate", demo, "--prompt", "a", "--drafts", "2"}, "--drafts 2");
+TEST(CommandLine, DraftsThatCannotBeAreRefused) {
+    expectWrongUse({"generate", demo, "--prompt", "a", "--speculate", "medusa"}, "medusa");
+    for (const char* drafts : {"9", "-1", "1.5", "x"}) {
+        expectWrongUse({"generate", demo, "--prompt", "a", "--drafts", drafts},
+                       std::string("1 to 8 drafts, found ") + drafts);
+    }
+    expectWrongUse({"chat", demo, "--mtp-recycle", "fresh"}, "fresh");
+    expectWrongUse({"chat", demo, "--plain-every", "-1"}, "--plain-every");
+}
+
+TEST(CommandLine, OptionsOfTheSpeculationBench) {
+    for (const char* mode : {"mtp9", "off1", "mtp0", "auto12", "", "mtp1x", "medusa"}) {
+        const std::string list = std::string("off,") + mode + ",lookup";
+        expectWrongUse({"bench", demo, "--speculation", "--modes", list}, "--modes: \"");
+    }
+    expectWrongUse({"bench", demo, "--modes", "off"}, "--modes goes with --speculation");
+    expectWrongUse({"bench", demo, "--speculation", "--depth", "3"}, "--depth does not go");
+    expectWrongUse({"bench", demo, "--speculation", "--prompt-tokens", "3"}, "--prompt-tokens");
+    expectWrongUse({"bench", "--shape", "mini-2b", "--speculation", "--prompts", "x"}, "--prompts");
+    expectFailure({"bench", golden("ckpt/v2-lite"), "--speculation"}, "tokenizer");
+    expectFailure({"bench", demo, "--speculation", "--prompts", "/nowhere/at/all"}, "/nowhere");
+    expectFailure({"bench", demo, "--speculation", "--gen-tokens", "5000"}, "the context holds");
 }
 
 TEST(CommandLine, WorkThatFailsEndsWithOne) {
