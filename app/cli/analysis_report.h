@@ -34,9 +34,9 @@ struct AnalysisReport {
     BalanceValue balance;
     BiasDiagnostics bias;
     std::shared_ptr<const SpecialisationValue> specialisation;
-    std::vector<NextLayerSummary> next;       ///< by main row, the last one without
-    std::vector<ExpertReadsValue> reads;      ///< by row
-    std::vector<ExpertReadsTotal> mainReads;  ///< [E + 1]
+    std::vector<NextLayerSummary> next;          ///< by main row, the last one without
+    std::vector<ExpertReadsValue> reads;         ///< by row
+    std::vector<ExpertReadsTotal> mainReads;     ///< [E + 1]
     std::optional<AcceptanceReport> acceptance;  ///< nothing where nobody was to draft
 };
 
@@ -57,7 +57,8 @@ std::string acceptanceTables(const AnalysisReport& report);
 nlohmann::ordered_json acceptanceJson(const AnalysisReport& report);
 
 /// layers.csv, balance.csv, affinities.csv, specialists.csv, vocabulary.csv, next-layers.csv,
-/// expert-cache.csv and, with drafts, acceptance.csv: one observation a line. Makes the folder. Throws Error.
+/// expert-cache.csv and, with drafts, acceptance.csv: one observation a line. Makes the folder.
+/// Throws Error.
 void writeAnalysisFiles(const AnalysisReport& report, const std::filesystem::path& folder);
 
 }  // namespace gatescope::cli

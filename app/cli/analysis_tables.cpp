@@ -181,8 +181,7 @@ std::string analysisTables(const AnalysisReport& report) {
     const SpecialisationValue& value = *report.specialisation;
     std::string out = domainsTable(report) + "\n" + layersTable(report) + "\n" + biasTable(report) +
                       nextLayersTable(report) + cacheTable(report) + replicationTable(value) +
-                      "
-" + specialistsTable(value) + acceptanceTables(report);
+                      "\n" + specialistsTable(value) + acceptanceTables(report);
     if (value.vocabularyFull) {
         out += fmt::format("Vocabulary: only the first {} tokens are in it (memory limit)\n",
                            value.vocabularyTokens[0]);

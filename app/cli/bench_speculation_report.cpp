@@ -116,7 +116,7 @@ std::string domainText(const SpeculationBench& bench, const DomainFigures& domai
                    text(meanMs(figures.timed, &VerifyCost::verify)),
                    text(figures.timed.plain.medianNs * 1e-6)});
     }
-    return fmt::format("\n{}: {} prompts, {} decoded tokens\n",
+    return fmt::format("\n{} ({} prompts, {} decoded tokens)\n",
                        printable(domain.domain, kMaxDomainBytes), domain.prompts, domain.tokens) +
            table.text();
 }

@@ -233,8 +233,8 @@ TEST(SpeculationBench, TableForPeople) {
         runCli({"bench", demo, "--speculation", "--prompts", twoDomains(folder), "--modes",
                 "off,mtp1", "--gen-tokens", "6", "--repetitions", "1", "--per-domain", "1"});
     ASSERT_EQ(run.exitCode, 0) << run.err;
-    EXPECT_THAT(run.out, HasSubstr("arithmetic: 1 prompts"));
-    EXPECT_THAT(run.out, HasSubstr("all: 2 prompts"));
+    EXPECT_THAT(run.out, HasSubstr("\narithmetic (1 prompts, "));
+    EXPECT_THAT(run.out, HasSubstr("\nall (2 prompts, "));
     EXPECT_THAT(run.out, HasSubstr("0 of 8 answers differ"));
     EXPECT_EQ(run.out.find("means nothing"), std::string::npos);
 }
