@@ -86,8 +86,9 @@ TEST(CudaCommands, ADeviceThatIsNotThereIsNamed) {
 TEST(CudaCommands, ExactGivesTheTokensAndTheRoutingOfTheCpu) {
     TemporaryFolder folder;
     const std::string file = folder / "s.db";
-    const Json cpu = generateJson({"--session", file});
-    const Json cuda = generateJson({"--device", gpu, "--precision", "exact", "--session", file});
+    const Json cpu = generateJson({"--session", file, "--speculate", "mtp"});
+    const Json cuda = generateJson(
+        {"--device", gpu, "--precision", "exact", "--session", file, "--speculate", "mtp"});
     EXPECT_EQ(cuda.at("ids"), cpu.at("ids"));
     for (const char* count : {"steps", "drafted", "accepted"})
         EXPECT_EQ(cuda.at("speculation").at(count), cpu.at("speculation").at(count)) << count;
@@ -106,7 +107,10 @@ TEST(CudaCommands, DraftsChangeNothingInExact) {
                                        "20", "--seed", "3"});
         return generateJson(options).at("ids");
     };
-    EXPECT_EQ(with("mtp"), with("off"));
+    const Json off = with("off");
+    EXPECT_EQ(with("mtp"), off);
+    EXPECT_EQ(with("lookup"), off);
+    EXPECT_EQ(with("auto"), off);
 }
 
 TEST(CudaCommands, FastIsTheDefaultAndIsLabelled) {
@@ -114,6 +118,7 @@ TEST(CudaCommands, FastIsTheDefaultAndIsLabelled) {
     const std::string file = folder / "s.db";
     const Json cuda = generateJson({"--device", gpu, "--session", file});
     EXPECT_EQ(cuda.at("precision"), "fast");
+    EXPECT_EQ(cuda.at("speculation").at("mode"), "mtp");  // auto only where it changes no token
     EXPECT_EQ(cuda.at("ids").size(), 8U);
     SessionStore store(file);
     const auto stored = store.load(cuda.at("session").at("number").get<std::int64_t>());
