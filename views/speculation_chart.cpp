@@ -53,9 +53,9 @@ void SpeculationChart::addLengths() {
     yAxis->setLabelPadding(2);
     axisRect()->setMinimumMargins(QMargins(kGrid, kGrid / 2, kGrid, 0));
     m_withoutBonus = addGraph();
-    m_withoutBonus->setName(tr("without bonus"));
+    m_withoutBonus->setName(tr("\u03C4 \u2212 1"));
     m_length = addGraph();
-    m_length->setName(tr("τ, last %1 steps").arg(kWindow));
+    m_length->setName(tr("\u03C4"));
 }
 
 void SpeculationChart::addStrip() {
@@ -95,9 +95,9 @@ void SpeculationChart::addStrip() {
     m_rejected->moveAbove(m_accepted);
     m_unjudged->moveAbove(m_rejected);
     m_bonus = addGraph(steps, drafts);
-    m_bonus->setName(tr("bonus token"));
+    m_bonus->setName(tr("bonus"));
     m_lookup = addGraph(steps, drafts);
-    m_lookup->setName(tr("by lookup"));
+    m_lookup->setName(tr("lookup"));
     for (QCPGraph* graph : {m_bonus, m_lookup}) {
         graph->setLineStyle(QCPGraph::lsNone);
     }
@@ -128,7 +128,7 @@ void SpeculationChart::addLegend() {
         plottable->addToLegend();
     }
     plotLayout()->setRowStretchFactor(0, 0.001);
-    plotLayout()->setRowStretchFactor(1, 1.2);
+    plotLayout()->setRowStretchFactor(2, 1.3);
     plotLayout()->setRowSpacing(0);
 }
 

@@ -134,7 +134,7 @@ SpeculationPicture histogramPicture(const SpeculationRates& rates) {
 SpeculationPicture readsPicture(const SpeculationValue& value) {
     SpeculationPicture out;
     out.xLabel = tr("layer");
-    out.yLabel = tr("experts per step");
+    out.yLabel = tr("experts");
     out.header = {tr("layer"),   tr("distinct"), tr("plain"),        tr("\u00D7 plain"),
                   tr("uniform"), tr("wasted"),   tr("wasted share"), tr("n")};
     out.headerTips = {

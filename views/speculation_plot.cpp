@@ -181,7 +181,7 @@ void SpeculationPlot::drawMarks(const SpeculationSeries& series, int index, int 
     graph->setLineStyle(QCPGraph::lsNone);
     const bool full = series.role != SpeculationRole::Neutral;
     const bool many = count() > 24;
-    graph->setScatterStyle(QCPScatterStyle(QCPScatterStyle::ssDisc, QPen(ink, 1.5),
+    graph->setScatterStyle(QCPScatterStyle(QCPScatterStyle::ssCircle, QPen(ink, 1.5),
                                            full ? QBrush(ink) : palette().brush(QPalette::Base),
                                            many ? 4 : 7));
     if (!low.isEmpty()) {

@@ -31,6 +31,7 @@ constexpr int kContentPage = 1;
 constexpr int kChartPage = 0;
 constexpr int kPlotPage = 1;
 constexpr int kEmptyPage = 2;
+constexpr int kFewColumns = 5;
 // In the box of sets; a depth d is d itself.
 constexpr int kAllSteps = 0;
 constexpr int kMtpSteps = -1;
@@ -98,6 +99,7 @@ void SpeculationView::Private::buildControls() {
     sets = new QComboBox(q);
     sets->setObjectName(QStringLiteral("steps"));
     sets->setAccessibleName(tr("Steps that count"));
+    sets->setSizeAdjustPolicy(QComboBox::AdjustToContents);
     sets->setToolTip(
         plainToolTip(tr("Acceptance at a position depends on how deep a step drafts: who drafts "
                         "deeper begins at other places of the text. Compare steps of one depth.")));
@@ -219,9 +221,12 @@ QString SpeculationView::Private::ruleText() const {
     return tr("A draft is accepted when it is the token the model itself draws there, so the text "
               "is what it would be without drafts; acceptance depends on the temperature (now: "
               "%1).\n"
-              "τ: tokens per verify step, the bonus token behind accepted drafts included. Gain: "
+              "τ: tokens per verify step, the bonus token behind accepted drafts included; over "
+              "time: of the last %2 steps. Grey drafts lay behind a rejected one and were not "
+              "judged; a dot is a bonus token, a square a step that drafted by lookup. Gain: "
               "tokens per second in verify steps against plain decode steps of this session.")
-        .arg(rule);
+        .arg(rule)
+        .arg(SpeculationChart::kWindow);
 }
 
 /// What can be chosen: all steps, each source, each depth that happened.
@@ -286,6 +291,9 @@ void SpeculationView::Private::showTable(const QStringList& header, const QStrin
                                          const std::vector<std::vector<NumberCell>>& rows) {
     filling = true;
     table->setHeader(header);
+    if (header.size() > kFewColumns) {  // stretched, the names would push the numbers out of sight
+        table->horizontalHeader()->setSectionResizeMode(0, QHeaderView::ResizeToContents);
+    }
     for (int c = 0; c < tips.size(); ++c) {
         table->horizontalHeaderItem(c)->setToolTip(plainToolTip(tips[c]));
     }
