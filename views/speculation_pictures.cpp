@@ -231,7 +231,10 @@ SpeculationPicture gainPicture(const SpeculationValue& value) {
     for (const VerifyCost& cost : value.costs) {
         const QString name = setName(cost.source, cost.depth);
         const double rate = 1e9 * cost.length / cost.total.meanNs;
-        add(name, rate, cost.gain < 0 ? Role::Rejected : Role::Accepted,
+        add(name, rate,
+            std::isnan(cost.gain) ? Role::Neutral
+            : cost.gain < 0       ? Role::Rejected
+                                  : Role::Accepted,
             tr("%1 · %2 tok/s, %3 · \u03C4 %4 · c_d %5 · v %6 · \u03B1 %7, break-even %8 · n = %9")
                 .arg(name, allDigits(rate), signedPercent(cost.gain), allDigits(cost.length),
                      allDigits(cost.draftCost), allDigits(cost.verifyCost),
