@@ -25,7 +25,7 @@ constexpr double kStripBottom = -1.1;
 SpeculationChart::SpeculationChart(QWidget* parent) : QCustomPlot(parent) {
     setMouseTracking(true);
     setFocusPolicy(Qt::StrongFocus);
-    setMinimumSize(25 * kGrid, 15 * kGrid);
+    setMinimumSize(25 * kGrid, 18 * kGrid);
     addLengths();
     addStrip();
     addLegend();

@@ -19,7 +19,7 @@ constexpr double kBarWidth = 0.7;
 SpeculationPlot::SpeculationPlot(QWidget* parent) : QCustomPlot(parent) {
     setMouseTracking(true);
     setFocusPolicy(Qt::StrongFocus);
-    setMinimumSize(25 * kGrid, 15 * kGrid);
+    setMinimumSize(25 * kGrid, 17 * kGrid);
     for (QCPAxis* axis : {xAxis, yAxis}) {
         axis->setSubTicks(false);
         axis->setTickLength(0, 0);
