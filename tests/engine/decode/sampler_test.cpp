@@ -122,5 +122,78 @@ TEST(Sampler, LargeVocabulariesGiveTheDefinedNucleus) {
         EXPECT_GE(p[static_cast<std::size_t>(sampler.choose(logits).id)], smallest * 0.999);
 }
 
+// --- drafting by the same race ------------------------------------------------------------------
+
+const std::vector<float> kDrafterLogits{2.0f, 2.5f, 2.0f, 1.0f, 0.0f};
+
+double chiSquare(const std::map<std::int32_t, int>& counts, std::span<const float> logits, int n) {
+    double sum = 0;
+    for (const float v : logits) sum += std::exp(v);
+    double chi = 0;
+    for (std::size_t i = 0; i < logits.size(); ++i) {
+        const double expected = n * std::exp(logits[i]) / sum;
+        const auto it = counts.find(static_cast<std::int32_t>(i));
+        const double got = it == counts.end() ? 0 : it->second;
+        chi += (got - expected) * (got - expected) / expected;
+    }
+    return chi;
+}
+
+// What is drafted follows the drafter's distribution, what is chosen the model's, and the two agree
+// at least as often as Daliri, Musco & Suresh (2024) prove.
+TEST(Sampler, DraftsAgreeWithChoicesAsOftenAsTheDistributionsAllow) {
+    constexpr int kDraws = 100000;
+    Sampler sampler({.temperature = 1, .seed = 9}, 0, 0);
+    std::map<std::int32_t, int> drafted, chosen;
+    int agreed = 0;
+    for (int i = 0; i < kDraws; ++i) {
+        const auto draft = sampler.draft(kDrafterLogits, {}).id;
+        const auto choice = sampler.choose(kLogits).id;
+        ++drafted[draft];
+        ++chosen[choice];
+        agreed += draft == choice;
+    }
+    EXPECT_LT(chiSquare(drafted, kDrafterLogits, kDraws), 27.9);
+    EXPECT_LT(chiSquare(chosen, kLogits, kDraws), 27.9);
+    double sumP = 0, sumQ = 0, distance = 0;
+    for (std::size_t i = 0; i < kLogits.size(); ++i) {
+        sumP += std::exp(kLogits[i]);
+        sumQ += std::exp(kDrafterLogits[i]);
+    }
+    for (std::size_t i = 0; i < kLogits.size(); ++i)
+        distance += std::abs(std::exp(kLogits[i]) / sumP - std::exp(kDrafterLogits[i]) / sumQ) / 2;
+    const double rate = static_cast<double>(agreed) / kDraws;
+    EXPECT_GT(rate, (1 - distance) / (1 + distance) - 0.005);
+    EXPECT_LT(rate, 1 - distance + 0.005) << "no coupling agrees more often";
+}
+
+// Of the same logits the draft is the choice, token by token, whatever the parameters.
+TEST(Sampler, ADrafterThatIsTheModelIsAlwaysRight) {
+    for (const SamplingParams& params :
+         {SamplingParams{}, SamplingParams{.temperature = 0.8f, .topP = 0.9f, .seed = 4},
+          SamplingParams{.temperature = 1.3f,
+          .topK = 4,
+          .minP = 0.05f,
+          .repetitionPenalty = 1.5f,
+          .seed = 4}}) {
+        Sampler sampler(params, 0, 0);
+        for (int step = 0; step < 50; ++step) {
+            std::vector<std::int32_t> ahead;
+            for (int i = 0; i < 3; ++i) ahead.push_back(sampler.draft(kLogits, ahead).id);
+            for (const auto id : ahead) EXPECT_EQ(sampler.choose(kLogits).id, id);
+        }
+    }
+}
+
+TEST(Sampler, DraftingUsesUpNothing) {
+    const SamplingParams params{.temperature = 1, .repetitionPenalty = 1.3f, .seed = 2};
+    Sampler with(params, 0, 0), without(params, 0, 0);
+    for (int i = 0; i < 50; ++i) {
+        const std::vector<std::int32_t> drafted{1, 3};
+        (void)with.draft(kLogits, drafted);
+        EXPECT_EQ(with.choose(kLogits).id, without.choose(kLogits).id);
+    }
+}
+
 }  // namespace
 }  // namespace gatescope
