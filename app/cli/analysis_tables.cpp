@@ -100,8 +100,8 @@ std::string replicationTable(const SpecialisationValue& value) {
 
 std::string nextLayersTable(const AnalysisReport& report) {
     if (report.next.empty()) return {};
-    Table table({"layers", "n", "information", "bias", "newest n", "information", "shifted", "95 %",
-                 "p", "recall n", "recall@k", "load alone", "chance"});
+    TextTable table({"layers", "n", "information", "bias", "newest n", "information", "shifted",
+                     "95 %", "p", "recall n", "recall@k", "load alone", "chance"});
     for (std::size_t row = 0; row < report.next.size(); ++row) {
         const NextLayerSummary& next = report.next[row];
         const ShiftBaseline& shifted = next.shifted;
@@ -126,8 +126,8 @@ std::string nextLayersTable(const AnalysisReport& report) {
 std::string cacheTable(const AnalysisReport& report) {
     if (report.reads.empty()) return {};
     const int quarter = (report.reads.front().experts() + 3) / 4;
-    Table table({"layer", "experts kept", "n", "LRU", "LFU", "pinned, hindsight", "2nd half n",
-                 "pinned, 1st half"});
+    TextTable table({"layer", "experts kept", "n", "LRU", "LFU", "pinned, hindsight", "2nd half n",
+                     "pinned, 1st half"});
     for (std::size_t row = 0; row < report.reads.size(); ++row) {
         const ExpertReadsValue& reads = report.reads[row];
         table.add({layerName(reads.layer, report.balance.rows[row].mtp), count(quarter),
