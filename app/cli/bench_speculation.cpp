@@ -5,22 +5,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <sstream>
 
-#include "app/cli/bench_speeds.h"
+#include "app/cli/bench_subject.h"
 #include "app/cli/terminal.h"
-#include "engine/analysis/prompt_set.h"
-#include "engine/decode/conversation.h"
 #include "engine/decode/generator.h"
 #include "engine/decode/speculation_memory.h"
 #include "engine/error.h"
 #include "engine/model/decoder.h"
-#include "engine/model/demo_model.h"
-#include "engine/model/make_device.h"
 #include "engine/model/placed_model.h"
 
 namespace gatescope::cli {
@@ -29,88 +23,7 @@ namespace {
 constexpr const char* kDefaultModes = "off,mtp1,mtp2,mtp3,lookup,auto";
 constexpr const char* kDefaultModesWithoutMtp = "off,lookup,auto";
 
-struct BenchPrompt {
-    std::size_t domain = 0;
-    std::vector<std::int32_t> ids;
-};
-
-/// A model, and what to ask it.
-struct Subject {
-    // Of a stored model or of random weights; destroyed in reverse.
-    std::unique_ptr<LoadedModel> model;
-    std::unique_ptr<WeightSource> weights;
-    std::unique_ptr<Device> device;
-    std::unique_ptr<Decoder> owned;
-    Decoder* decoder = nullptr;
-    BenchSubject described;
-    std::vector<std::string> domains;
-    std::vector<BenchPrompt> prompts;
-    std::vector<std::int32_t> stopTokens;
-    int vocabLimit = 0;
-};
-
-std::filesystem::path promptFile(const BenchOptions& options) {
-    if (!options.prompts.empty()) return options.prompts;
-    const std::filesystem::path demo = demoModelDir();
-    if (demo.empty())
-        throw Error("the demo model's prompts are not installed here; name --prompts");
-    return demo / "domain-prompts.jsonl";
-}
-
-/// The first prompts of every domain, in the order of the file: domains take turns.
-void takePrompts(Subject& subject, const PromptSet& set, int perDomain) {
-    subject.domains = set.domains;
-    std::vector<int> taken(set.domains.size(), 0);
-    for (const LabelledPrompt& prompt : set.prompts) {
-        const auto domain = static_cast<std::size_t>(prompt.domain);
-        if (perDomain > 0 && taken[domain] == perDomain) continue;
-        ++taken[domain];
-        try {
-            Conversation conversation(*subject.model);
-            subject.prompts.push_back({domain, conversation.prepare(prompt.prompt).ids});
-        } catch (const Error& error) {
-            throw fileError(set.file, fmt::format("line {}", prompt.line), error.what());
-        }
-    }
-}
-
-Subject openModel(const BenchOptions& options) {
-    Subject subject;
-    const std::filesystem::path dir =
-        options.model.empty() ? demoModelDir() : std::filesystem::path(options.model);
-    if (dir.empty()) throw Error("the demo model is not installed here; name a model folder");
-    const PromptSet set = readPromptSet(promptFile(options));
-    subject.model = loadModel(dir, options.common);
-    subject.decoder = &subject.model->decoder();
-    subject.described = {subject.model->name(), "as stored", subject.model->weightBytes()};
-    subject.vocabLimit = static_cast<int>(subject.model->tokenizer().vocabSize());
-    subject.stopTokens = answerEnds(*subject.model);
-    takePrompts(subject, set, options.perDomain);
-    return subject;
-}
-
-/// Ids without meaning, other ones in every prompt.
-Subject openRandom(const BenchOptions& options) {
-    Subject subject;
-    subject.weights = openShape(options, subject.described);
-    subject.device = makeDevice(options.common.load.device);
-    const PlacedModel placed = placeModel(*subject.weights, *subject.device, options.common.load);
-    subject.owned =
-        openDecoder(*subject.weights, *subject.device, placed.options, options.common.quiet);
-    subject.decoder = subject.owned.get();
-    subject.domains = {"random tokens"};
-    const auto count = static_cast<std::size_t>(options.perDomain > 0 ? options.perDomain : 1);
-    const auto length = static_cast<std::size_t>(options.promptTokens);
-    const std::vector<std::int32_t> ids =
-        randomIds(static_cast<std::int64_t>(count * length), subject.decoder->config().vocabSize);
-    for (std::size_t i = 0; i < count; ++i) {
-        const auto begin = ids.begin() + static_cast<std::ptrdiff_t>(i * length);
-        subject.prompts.push_back({0, {begin, begin + static_cast<std::ptrdiff_t>(length)}});
-    }
-    return subject;
-}
-
-void checkContext(const Subject& subject, const BenchOptions& options) {
+void checkContext(const DraftingSubject& subject, const BenchOptions& options) {
     for (const BenchPrompt& prompt : subject.prompts) {
         const auto total = static_cast<std::int64_t>(prompt.ids.size()) + options.genTokens + 1;
         if (total > subject.decoder->maxContext()) {
@@ -177,7 +90,7 @@ struct Sums {
 
 class Measurement {
   public:
-    Measurement(Subject& subject, const std::vector<SpeculationMode>& modes,
+    Measurement(DraftingSubject& subject, const std::vector<SpeculationMode>& modes,
                 const BenchOptions& options)
         : m_subject(subject),
           m_modes(modes),
@@ -322,7 +235,7 @@ class Measurement {
         return out;
     }
 
-    Subject& m_subject;
+    DraftingSubject& m_subject;
     const std::vector<SpeculationMode>& m_modes;
     const BenchOptions& m_options;
     std::vector<SpeculationMemory> m_warmUp;  ///< of the recorded pass, whose times are others
@@ -370,7 +283,7 @@ std::vector<SpeculationMode> speculationModes(const std::string& list) {
 SpeculationBench measureSpeculation(const BenchOptions& options) {
     SpeculationBench out;
     if (!options.modes.empty()) out.modes = speculationModes(options.modes);
-    Subject subject = options.shape.empty() ? openModel(options) : openRandom(options);
+    DraftingSubject subject = openDraftingSubject(options);
     const ModelConfig& config = subject.decoder->config();
     if (out.modes.empty()) {
         out.modes = speculationModes(config.hasMtp() ? kDefaultModes : kDefaultModesWithoutMtp);

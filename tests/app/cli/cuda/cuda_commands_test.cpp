@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <tuple>
 
 #include "engine/session/session_store.h"
@@ -110,7 +112,27 @@ TEST(CudaCommands, DraftsChangeNothingInExact) {
     const Json off = with("off");
     EXPECT_EQ(with("mtp"), off);
     EXPECT_EQ(with("lookup"), off);
-    EXPECT_EQ(with("auto"), off);
+}
+
+// A text that differs is counted, with how near a tie it was, and is no failure in fast.
+TEST(CudaCommands, TheSpeculationBenchCountsWhatDiffersInFast) {
+    TemporaryFolder folder;
+    const std::string prompts = folder / "p.jsonl";
+    std::ofstream(prompts) << "{\"prompt\": \"Hi\", \"domain\": \"greetings\"}\n";
+    const Outcome run =
+        runCli({"bench", demo, "--speculation", "--device", gpu, "--prompts", prompts, "--modes",
+                "off,mtp2", "--gen-tokens", "3", "--repetitions", "1", "--json"});
+    ASSERT_EQ(run.exitCode, 0) << run.err;
+    const Json bench = Json::parse(run.out);
+    EXPECT_EQ(bench.at("precision"), "fast");
+    const Json& texts = bench.at("texts");
+    EXPECT_EQ(texts.at("answers_compared"), 4);
+    EXPECT_EQ(texts.at("answers_that_differ"), texts.at("differences").size());
+    for (const Json& difference : texts.at("differences")) {
+        EXPECT_GE(difference.at("margin"), 0.0);
+        EXPECT_LT(difference.at("margin"), 0.1);
+    }
+    EXPECT_GT(bench.at("domains").at(0).at("modes").at(1).at("num_spec_steps"), 0);
 }
 
 TEST(CudaCommands, FastIsTheDefaultAndIsLabelled) {
