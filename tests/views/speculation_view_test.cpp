@@ -209,7 +209,7 @@ void SpeculationViewTest::hoverAndKeysTellTheStep() {
     const auto last = [&] { return plain(hover.last().first().toString()); };
     QTest::mouseMove(chart(), chart()->pixelOfDraft(4).toPoint());
     QCOMPARE(last(),
-             QStringLiteral("step 4 · MTP · rejected · 34 distinct experts, 10 wasted · 6 ms "
+             QStringLiteral("step 4 · MTP · rejected · 34 distinct experts, 10 wasted · 6.00 ms "
                             "· last 5 steps: τ 1.8"));
     QTest::mouseMove(chart(), chart()->pixelOfDraft(44).toPoint());
     QVERIFY(last().startsWith(QStringLiteral("step 44 · MTP · rejected")));
@@ -256,7 +256,7 @@ void SpeculationViewTest::readsBesidePlainAndUniform() {
     // One draft: four layers read 8, 7, 6, 5, the last one 8; (a + 1) k = 8 or 4 plainly.
     const QStringList first = row(QStringLiteral("1"));
     QVERIFY(!first.isEmpty());
-    QCOMPARE(first[0], QStringLiteral("8"));
+    QCOMPARE(first[0], QStringLiteral("8.00"));
     QCOMPARE(first[1], QStringLiteral("7.20"));
     QCOMPARE(first[2], QStringLiteral("1.11×"));
     QCOMPARE(first[3], QStringLiteral("7.50"));  // 32 (1 - (7/8)^2)
@@ -282,7 +282,7 @@ void SpeculationViewTest::gainAndBreakEven() {
     // Depth 1 by MTP: 6 ms in all, 1 of them drafting, 5 ms a plain step: c_d 0.2, v 1.
     const QStringList one = row(QStringLiteral("MTP 1"));
     QCOMPARE(one[8], QStringLiteral("0.200"));
-    QCOMPARE(one[9], QStringLiteral("1"));
+    QCOMPARE(one[9], QStringLiteral("1.00"));
     QCOMPARE(one[1], QStringLiteral("1.50"));
     QCOMPARE(one[3], QStringLiteral("+25.0 %"));
     QCOMPARE(one[11], QStringLiteral("20.0 %"));
