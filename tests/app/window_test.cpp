@@ -3,6 +3,7 @@
 
 #include <QAction>
 #include <QApplication>
+#include <QComboBox>
 #include <QDialog>
 #include <QDir>
 #include <QDockWidget>
@@ -14,6 +15,7 @@
 #include <QPushButton>
 #include <QSettings>
 #include <QSignalSpy>
+#include <QSpinBox>
 #include <QTemporaryDir>
 #include <QTest>
 #include <cmath>
@@ -21,6 +23,7 @@
 #include "app/chat_controller.h"
 #include "app/chat_pane.h"
 #include "app/main_window.h"
+#include "app/sampling_dialog.h"
 #include "app/status_strip.h"
 #include "app/window_actions.h"
 #include "app/window_docks.h"
@@ -294,6 +297,27 @@ class WindowTest : public QObject, WindowHarness {
         QCOMPARE(m_settings->chat().speculate, Speculate::Lookup);
         ask("What is 12 + 30?");
         QVERIFY(m_window->traces().speculation().value().bySource[1].drafted > 0);
+    }
+
+    void samplingDialogChoosesWhoDrafts() {
+        open();
+        QTest::keyClick(m_window.get(), Qt::Key_Comma, Qt::ControlModifier);
+        auto* dialog = m_window->findChild<SamplingDialog*>();
+        QVERIFY(dialog != nullptr);
+        auto* mode = dialog->findChild<QComboBox*>("speculate");
+        QCOMPARE(mode->currentText(), QString("MTP"));
+        mode->setCurrentIndex(mode->findText("Lookup"));
+        QCOMPARE(m_settings->chat().speculate, Speculate::Lookup);
+        QCOMPARE(m_window->actions()->speculate->iconText(), QString("Speculation: lookup"));
+        auto* drafts = dialog->findChild<QSpinBox*>("drafts");
+        QCOMPARE(drafts->text(), QString("auto"));
+        drafts->setValue(kMaxDrafts + 1);
+        QCOMPARE(m_settings->chat().drafts, kMaxDrafts);
+        // What is chosen in the menu stands in the dialog, and the mode before is not forgotten.
+        chooseMode(Speculate::Off);
+        QCOMPARE(mode->currentText(), QString("Off"));
+        drafts->setValue(0);
+        QCOMPARE(m_settings->chat().lastSpeculate, Speculate::Lookup);
     }
 
     void speculationDockShowsTheSession() {
