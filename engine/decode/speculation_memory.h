@@ -19,6 +19,8 @@ class CostCurve {
     /// The first measurements of a size are left out: memory is touched, a device records a step.
     void add(int size, double ns);
     bool measured(int size) const;
+    /// Measurements of a size, those left out included.
+    std::int64_t count(int n) const { return size(n).count; }
     /// NaN while no size was measured.
     double at(int size) const;
 
@@ -49,6 +51,14 @@ class FadingRate {
     double m_trials = 0;
 };
 
+/// When Auto last did what, and what trying things out may still cost.
+struct ProbeSchedule {
+    std::int64_t sincePlain = 0;  ///< decode steps
+    std::int64_t sinceMtp = 0;
+    std::int64_t sinceLookup = 0;
+    double allowanceNs = 0;
+};
+
 /// What was learned about drafting with one model on one device: acceptance and times. Kept from
 /// answer to answer, so that only the first one has to learn. One thread at a time.
 class SpeculationMemory {
@@ -76,6 +86,7 @@ class SpeculationMemory {
 
     /// Whether the MTP module was drawn back from: tried, and losing.
     bool mtpLoses() const;
+    ProbeSchedule& probes() { return m_probes; }
     /// Answers begun; every so many of them the module gets another try.
     std::int64_t beginAnswer() { return m_answers++; }
 
@@ -94,6 +105,7 @@ class SpeculationMemory {
     CostCurve m_passes;
     CostCurve m_chains;
     double m_pairNs = 0;
+    ProbeSchedule m_probes;
     std::int64_t m_answers = 0;
 };
 

@@ -9,7 +9,10 @@ namespace gatescope {
 namespace {
 
 /// A plan with drafts must promise that much more: estimates are not exact, and equal is no reason.
-constexpr double kLead = 1.01;
+constexpr double kLead = 1.03;
+
+/// Steps that probes may lose at once.
+constexpr double kMostAllowed = 32;
 
 int depthOf(const GenerationParams& params) {
     if (params.drafts > 0) return std::min(params.drafts, kMaxDrafts);
@@ -31,7 +34,8 @@ SpeculationPolicy::SpeculationPolicy(const GenerationParams& params, Speculation
     : m_memory(memory),
       m_mode(params.speculate),
       m_maxDepth(depthOf(params)),
-      m_plainEvery(params.plainEvery) {}
+      m_plainEvery(params.plainEvery),
+      m_probes(memory.probes()) {}
 
 StepPlan SpeculationPolicy::plan(const Possible& possible) {
     ++m_step;
@@ -123,18 +127,23 @@ StepPlan SpeculationPolicy::planAuto(const Possible& possible) {
 }
 
 bool SpeculationPolicy::affordable(double cost) {
-    if (cost > m_allowance) return false;
-    m_allowance -= std::max(0.0, cost);
+    if (cost > m_probes.allowanceNs) return false;
+    m_probes.allowanceNs -= std::max(0.0, cost);
     return true;
+}
+
+bool SpeculationPolicy::plainIsDue() const {
+    constexpr std::int64_t kEnough = 8;
+    const bool known = m_memory.passes().count(1) >= kEnough;
+    return m_probes.sincePlain >= (known ? kProbeSteps : kFirstProbes);
 }
 
 std::optional<StepPlan> SpeculationPolicy::probe(const Possible& possible, const StepPlan& best) {
     const auto loss = [this](const Offer& offer) { return offer.ns - offer.tokens / m_rate; };
-    if (!best.plain() && m_sincePlain >= kProbeSteps &&
-        affordable(loss({{}, 1, m_memory.passNs(1)})))
+    if (!best.plain() && plainIsDue() && affordable(loss({{}, 1, m_memory.passNs(1)})))
         return StepPlan{};
     const bool otherThanMtp = best.plain() || best.source != DraftSource::Mtp;
-    if (possible.mtp && otherThanMtp && m_sinceMtp >= kProbeSteps) {
+    if (possible.mtp && otherThanMtp && m_probes.sinceMtp >= kProbeSteps) {
         const auto pairs = static_cast<double>(possible.waitingPairs);
         const double cost = kMtpProbe * loss(mtpOffer(1)) + pairs * m_memory.pairNs();
         if (affordable(cost)) {
@@ -143,7 +152,7 @@ std::optional<StepPlan> SpeculationPolicy::probe(const Possible& possible, const
         }
     }
     const bool otherThanLookup = best.plain() || best.source != DraftSource::Lookup;
-    if (possible.matchLength > 0 && otherThanLookup && m_sinceLookup >= kProbeSteps) {
+    if (possible.matchLength > 0 && otherThanLookup && m_probes.sinceLookup >= kProbeSteps) {
         const Offer lookup = lookupOffer(1, possible.matchLength);
         if (affordable(loss(lookup))) return lookup.plan;
     }
@@ -166,12 +175,13 @@ void SpeculationPolicy::learn(const std::optional<SpeculativeStep>& outcome, int
     const auto draftNs = static_cast<double>(timing.draftNs);
     const auto total = static_cast<double>(timing.totalNs());
     m_memory.passes().add(positions, total - draftNs);
-    m_allowance += kProbeShare * total;
+    m_probes.allowanceNs =
+        std::min(m_probes.allowanceNs + kProbeShare * total, kMostAllowed * total);
     const bool mtp = outcome && outcome->source == DraftSource::Mtp;
     const bool lookup = outcome && outcome->source == DraftSource::Lookup;
-    m_sincePlain = outcome ? m_sincePlain + 1 : 0;
-    m_sinceMtp = mtp ? 0 : m_sinceMtp + 1;
-    m_sinceLookup = lookup ? 0 : m_sinceLookup + 1;
+    m_probes.sincePlain = outcome ? m_probes.sincePlain + 1 : 0;
+    m_probes.sinceMtp = mtp ? 0 : m_probes.sinceMtp + 1;
+    m_probes.sinceLookup = lookup ? 0 : m_probes.sinceLookup + 1;
     if (!outcome) return;
     m_memory.addOutcome(*outcome);
     if (!mtp) return;

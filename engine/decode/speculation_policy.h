@@ -53,6 +53,7 @@ class SpeculationPolicy {
   private:
     static constexpr double kProbeShare = 0.01;
     static constexpr int kProbeSteps = 48;  ///< what was not measured for that long is probed
+    static constexpr int kFirstProbes = 8;  ///< the same of a plain step seldom measured yet
     static constexpr int kMtpProbe = 3;     ///< steps of a probe of the module: its pairs are due
 
     struct Offer {
@@ -68,18 +69,16 @@ class SpeculationPolicy {
     Offer bestLookup(const Possible& possible) const;
     std::optional<StepPlan> probe(const Possible& possible, const StepPlan& best);
     bool affordable(double cost);
+    bool plainIsDue() const;
 
     SpeculationMemory& m_memory;
     Speculate m_mode;
     int m_maxDepth;
     int m_plainEvery;
     std::int64_t m_step = 0;
-    std::int64_t m_sincePlain = 0;
-    std::int64_t m_sinceMtp = 0;
-    std::int64_t m_sinceLookup = 0;
-    int m_probing = 0;       ///< steps left of a probe of the MTP module
-    double m_allowance = 0;  ///< ns that probes may lose
-    double m_rate = 0;       ///< tokens per ns of the best plan that is always possible
+    ProbeSchedule& m_probes;
+    int m_probing = 0;  ///< steps left of a probe of the MTP module
+    double m_rate = 0;  ///< tokens per ns of the best plan that is always possible
 };
 
 }  // namespace gatescope
