@@ -192,16 +192,21 @@ void dotTileRows(const Weight& w, std::int64_t firstRow, const float* const* xs,
     }
 }
 
-// Wide tiles keep enough multiplications in flight: 8 rows of one token, 4 rows of several.
+// Wide tiles keep enough multiplications in flight, but no more sums than there are registers for
+// (16 of them before AVX-512): 8 rows of one token, 4 of two, fewer of more.
 template <typename Decode>
 void dotTileTyped(const Weight& w, std::int64_t firstRow, int rows, const float* const* xs,
                   int tokens, float* out, std::int64_t outStride) {
+    constexpr int kRowsOfSeveral = HWY_TARGET <= HWY_AVX3 ? 4 : 2;
     int r = 0;
     if (tokens == 1)
         for (; r + 8 <= rows; r += 8)
             dotTileOf<Decode, 8, 1>(w, firstRow + r, xs, out + r, outStride);
-    for (; r + 4 <= rows; r += 4)
-        dotTileRows<Decode, 4>(w, firstRow + r, xs, tokens, out + r, outStride);
+    if (tokens <= 2)
+        for (; r + 4 <= rows; r += 4)
+            dotTileRows<Decode, 4>(w, firstRow + r, xs, tokens, out + r, outStride);
+    for (; r + kRowsOfSeveral <= rows; r += kRowsOfSeveral)
+        dotTileRows<Decode, kRowsOfSeveral>(w, firstRow + r, xs, tokens, out + r, outStride);
     for (; r < rows; ++r) dotTileRows<Decode, 1>(w, firstRow + r, xs, tokens, out + r, outStride);
 }
 
