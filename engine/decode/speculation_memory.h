@@ -26,7 +26,7 @@ class CostCurve {
 
   private:
     static constexpr int kWarmUp = 2;
-    static constexpr std::size_t kWindow = 9;
+    static constexpr std::size_t kWindow = 31;
     struct Size {
         std::array<double, kWindow> ns{};
         std::int64_t count = 0;  ///< all there were, warm-up included

@@ -16,7 +16,7 @@ TEST(CostCurve, IsTheMedianOfTheNewestMeasurements) {
     EXPECT_FALSE(curve.measured(1));
     for (const double ns : {100.0, 5000.0, 110.0}) curve.add(1, ns);
     EXPECT_EQ(curve.at(1), 110);
-    for (int i = 0; i < 20; ++i) curve.add(1, 300);
+    for (int i = 0; i < 40; ++i) curve.add(1, 300);
     EXPECT_EQ(curve.at(1), 300) << "old measurements count no longer";
 }
 
