@@ -39,7 +39,7 @@ struct ModelFacts {
     std::int64_t contextLimit = 0;
     std::uint64_t weightBytes = 0;
     bool demo = false;
-    bool canChat = false;  ///< has a tokenizer
+    bool canChat = false;                      ///< has a tokenizer
     std::shared_ptr<const TokenTable> tokens;  ///< null without a tokenizer
 };
 
