@@ -12,7 +12,7 @@ namespace {
 // Before anything is known. Optimistic enough that drafting is tried: being wrong costs a step or
 // two, not trying costs the whole gain.
 constexpr double kFirstAcceptance = 0.75;
-constexpr double kLookupAcceptance = 0.5;
+constexpr double kLookupAcceptance = 0.35;
 constexpr double kPriorTrials = 4;
 /// Of a pass of one position: what each further position, and each draft, is taken to cost.
 constexpr double kPositionShare = 0.25;

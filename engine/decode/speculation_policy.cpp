@@ -45,16 +45,16 @@ StepPlan SpeculationPolicy::plan(const Possible& possible) {
         case Speculate::Off:
             return {};
         case Speculate::Mtp:
-            return planFixed(DraftSource::Mtp, possible.mtp ? depth : 0, possible);
+            return planFixed(DraftSource::Mtp, possible.mtp ? depth : 0);
         case Speculate::Lookup:
-            return planFixed(DraftSource::Lookup, possible.matchLength > 0 ? depth : 0, possible);
+            return planFixed(DraftSource::Lookup, possible.matchLength > 0 ? depth : 0);
         case Speculate::Auto:
             return planAuto(possible);
     }
     return {};
 }
 
-StepPlan SpeculationPolicy::planFixed(DraftSource source, int depth, const Possible&) {
+StepPlan SpeculationPolicy::planFixed(DraftSource source, int depth) const {
     const bool compare = m_plainEvery > 0 && m_step % (m_plainEvery + 1) == 0;
     return compare ? StepPlan{} : StepPlan{source, depth};
 }
@@ -110,7 +110,6 @@ StepPlan SpeculationPolicy::planAuto(const Possible& possible) {
     const double plainNs = m_memory.passNs(1);
     StepPlan best;
     m_rate = 1 / plainNs;
-    double worth = 0;
     if (possible.mtp) {
         const Offer mtp = bestMtp(depth);
         if (mtp.tokens * plainNs > kLead * mtp.ns) {
@@ -120,8 +119,7 @@ StepPlan SpeculationPolicy::planAuto(const Possible& possible) {
     }
     if (possible.matchLength > 0) {
         const Offer lookup = bestLookup(possible);
-        worth = lookup.tokens - m_rate * lookup.ns * kLead;
-        if (worth > 0) best = lookup.plan;
+        if (lookup.tokens > m_rate * lookup.ns * kLead) best = lookup.plan;
     }
     return probe(possible, best).value_or(best);
 }

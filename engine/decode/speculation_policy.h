@@ -61,7 +61,7 @@ class SpeculationPolicy {
         double tokens = 1;
         double ns = 0;
     };
-    StepPlan planFixed(DraftSource source, int depth, const Possible& possible);
+    StepPlan planFixed(DraftSource source, int depth) const;
     StepPlan planAuto(const Possible& possible);
     Offer mtpOffer(int depth) const;
     Offer lookupOffer(int depth, int matchLength) const;
