@@ -90,8 +90,8 @@ class Run {
                                     kMaxDrafts));
     }
 
-    ForwardOptions options(AttentionPath path, LogitsOf logits, const TopRequest& top) {
-        return {path, logits, top, m_recorder ? &*m_recorder : nullptr, m_stop};
+    ForwardOptions options(AttentionPath path, LogitsOf logits) {
+        return {path, logits, m_top, m_recorder ? &*m_recorder : nullptr, m_stop};
     }
 
     // --- one step's trace -------------------------------------------------------------------
@@ -120,7 +120,7 @@ class Run {
                      Phase phase) {
         if (m_recorder) m_recorder->beginMain(m_decoder.length(), tokens, phase);
         const auto start = Clock::now();
-        m_decoder.forward(tokens, options(path, logits, m_top));
+        m_decoder.forward(tokens, options(path, logits));
         m_timing.forwardNs += nsSince(start);
         ++m_result.speculation.mainForwards;
     }
@@ -191,7 +191,7 @@ class Run {
             m_mtp->prefill(
                 m_decoder.states().slice(0, pairs),
                 m_prompt.subspan(static_cast<std::size_t>(at) + 1, static_cast<std::size_t>(pairs)),
-                options(AttentionPath::Expanded, LogitsOf::None, m_top));
+                options(AttentionPath::Expanded, LogitsOf::None));
             if (last) m_mtp->keep(pairs, 1);
             m_timing.draftNs += nsSince(start);
         }
@@ -263,18 +263,19 @@ class Run {
         possible.waitingPairs = m_mtp ? m_mtp->waiting() : 0;
         const auto plan = m_policy.plan(possible);
         std::optional<SpeculativeStep> made;
-        if (plan.plain()) {
-            if (m_mtp && m_mtp->full()) completeWaiting();
-        } else {
+        if (!plan.plain()) {
             made.emplace();
             made->source = plan.source;
-            if (plan.source == DraftSource::Lookup) {
-                made->matchLength = match.length;
-                for (const auto id : m_lookup.continuation(match, plan.depth))
-                    made->drafts.push_back({id, 1, std::numeric_limits<float>::quiet_NaN()});
-            } else {
-                made->drafts = draftByMtp(plan.depth);
-            }
+        }
+        if (made && plan.source == DraftSource::Mtp) {
+            made->drafts = draftByMtp(plan.depth);
+        } else if (m_mtp && m_mtp->full()) {
+            completeWaiting();
+        }
+        if (made && plan.source == DraftSource::Lookup) {
+            made->matchLength = match.length;
+            for (const auto id : m_lookup.continuation(match, plan.depth))
+                made->drafts.push_back({id, 1, std::numeric_limits<float>::quiet_NaN()});
         }
         m_timing.draftNs += nsSince(start);
         return made;
@@ -288,12 +289,11 @@ class Run {
         request.goOn = [this](std::span<const DraftedToken> drafts) {
             return m_policy.goOn(drafts);
         };
-        return m_mtp->draft(request, options(AttentionPath::Absorbed, LogitsOf::Last, m_top));
+        return m_mtp->draft(request, options(AttentionPath::Absorbed, LogitsOf::Last));
     }
 
     void completeWaiting() {
-        m_mtp->complete(m_result.ids.back(),
-                        options(AttentionPath::Absorbed, LogitsOf::None, m_top));
+        m_mtp->complete(m_result.ids.back(), options(AttentionPath::Absorbed, LogitsOf::None));
     }
 
     // Pairs that nobody needed yet: without them the next answer would compute the main model's

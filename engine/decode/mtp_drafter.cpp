@@ -3,6 +3,7 @@
 
 #include <array>
 #include <limits>
+#include <stdexcept>
 
 #include "engine/decode/sampler.h"
 #include "engine/model/mtp_module.h"
@@ -33,6 +34,7 @@ void MtpDrafter::prefill(ConstMatrix states, std::span<const std::int32_t> nextT
 }
 
 void MtpDrafter::keep(std::int64_t firstRow, std::int64_t count) {
+    if (m_waiting + count > m_capacity) throw std::logic_error("MtpDrafter: complete() was due");
     const auto values = static_cast<std::size_t>(count * m_width);
     m_decoder.device().copy(row(m_waiting), m_decoder.states().row(firstRow),
                             values * sizeof(float));

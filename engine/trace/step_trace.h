@@ -83,7 +83,8 @@ enum class DraftSource : std::uint8_t {
 };
 
 /// One drafted token. Both probabilities are after penalty, temperature and filters, so that
-/// accepting is a question of the two distributions that were really sampled from.
+/// accepting is a question of the two distributions that were really sampled from. Greedy, those
+/// say nothing: q is then the module's own softmax, its confidence, and p is 1 or 0.
 struct DraftedToken {
     std::int32_t id = 0;
     float draftProbability = 0;  ///< q(id); 1 for a lookup, which proposes one token only

@@ -12,6 +12,7 @@
 
 #include "engine/decode/conversation.h"
 #include "engine/decode/generator.h"
+#include "engine/decode/ngram_lookup.h"
 #include "engine/decode/speculation_memory.h"
 #include "engine/error.h"
 #include "engine/model/loaded_model.h"
@@ -283,9 +284,12 @@ TEST(SpeculationExactness, PairsThatWaitedLongDraftTheSame) {
     params.maxNewTokens = 60;
     Checker ignored;
     const auto text = generate(model.decoder, nullptr, prompt, params, ignored).ids;
-    // The same by hand: all pairs of the text filled, but for the last, which is run.
+    // The same by hand, for a draft late in the text: all pairs before it filled, but for the last.
+    const auto late = all.lower_bound(static_cast<std::int32_t>(prompt.size()) + 40);
+    ASSERT_NE(late, all.end());
     auto whole = prompt;
-    whole.insert(whole.end(), text.begin(), text.begin() + 40);
+    whole.insert(whole.end(), text.begin(), text.end());
+    whole.resize(static_cast<std::size_t>(late->first));
     model.decoder.truncate(0, 0);
     ForwardOptions none;
     none.logits = LogitsOf::None;
@@ -298,13 +302,8 @@ TEST(SpeculationExactness, PairsThatWaitedLongDraftTheSame) {
     last.path = AttentionPath::Absorbed;
     mtp.forward(model.decoder.states().slice(pairs - 1, 1), next.last(1), last);
     const auto logits = mtp.logits(0);
-    const auto best =
-        static_cast<std::int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
-    const auto at = static_cast<std::int32_t>(whole.size());
-    if (const auto found = all.find(at); found != all.end()) {
-        EXPECT_EQ(found->second, best);
-    }
-    // And through the loop: a run that mostly decodes plainly drafts what the other one does.
+    EXPECT_EQ(late->second, std::max_element(logits.begin(), logits.end()) - logits.begin());
+    // And through the loop: a run that decodes plainly in between drafts what the other one does.
     std::int64_t same = 0;
     for (const auto& [position, id] : draftsAfter(1)) {
         const auto found = all.find(position);
@@ -313,6 +312,33 @@ TEST(SpeculationExactness, PairsThatWaitedLongDraftTheSame) {
         ++same;
     }
     EXPECT_GT(same, 5);
+}
+
+// A text that repeats may be drafted by lookup for longer than pairs can wait.
+TEST(SpeculationExactness, PairsAreCompletedAlsoWhereOnlyLookupsDraft) {
+    GoldenModel model("v3-mini", 1);
+    SpeculationMemory memory;
+    SpeculativeStep held;
+    held.source = DraftSource::Lookup;
+    held.matchLength = NgramLookup::kLongest;
+    held.drafts = {{0, 1, 1}};
+    held.accepted = 1;
+    for (int i = 0; i < 5; ++i) {
+        memory.passes().add(1, 1e6);
+        memory.chains().add(1, 1e15);  // the module is never worth it
+        for (int n = 2; n <= CostCurve::kSizes; ++n) memory.passes().add(n, 1.1e6);
+    }
+    for (int i = 0; i < 100; ++i) memory.addOutcome(held);
+    // The first answer of a memory always keeps the module's cache, also where it loses.
+    GenerationParams params = with({}, {Speculate::Auto, kMaxDrafts});
+    params.vocabLimit = 1;  // the same token for ever
+    params.maxNewTokens = 1500;
+    Checker sink;
+    const auto result =
+        generate(model.decoder, nullptr, model.tokens("p7"), params, sink, {}, &memory);
+    EXPECT_EQ(result.ids, Tokens(1500, 0));
+    EXPECT_GT(result.speculation.accepted, 800);
+    EXPECT_GT(model.decoder.mtp()->length(), 1400);
 }
 
 TEST(SpeculationExactness, TooManyDraftsAreRefused) {
