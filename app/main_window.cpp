@@ -223,13 +223,18 @@ void MainWindow::connectChat() {
         m_feeder->clear();
         m_bias->clear();
     });
+    const auto showAcceptance = [this] {
+        const SpeculationCounter& drafts = m_store.speculation();
+        m_status->setAcceptance(drafts.accepted(), drafts.drafted(), drafts.gain());
+    };
+    // The last steps may be stored after the last frame.
+    connect(m_chat, &ChatController::answerFinished, this, showAcceptance);
     connect(m_engine, &EngineClient::frame, this,
-            [this](const std::shared_ptr<const LiveFrame>& frame) {
+            [this, showAcceptance](const std::shared_ptr<const LiveFrame>& frame) {
                 m_feeder->showFrame(*frame);
                 m_bias->showFrame(*frame);
                 m_status->showFrame(*frame, m_chat->state() == ChatState::Answering);
-                const SpeculationCounter& drafts = m_store.speculation();
-                m_status->setAcceptance(drafts.accepted(), drafts.drafted(), drafts.gain());
+                showAcceptance();
             });
     connect(m_pane->empty(), &EmptyChat::openModelRequested, this, &MainWindow::chooseModel);
 }
