@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "engine/analysis/token_overlap.h"
 #include "engine/error.h"
@@ -169,12 +170,14 @@ class Alignment {
     }
 
     void addNext(std::span<const NextTokenDifference> next) {
-        std::map<std::int32_t, const NextTokenDifference*> at;
-        for (const NextTokenDifference& difference : next) at[difference.position] = &difference;
+        std::map<std::pair<int, std::int32_t>, const NextTokenDifference*> at;
+        for (const NextTokenDifference& difference : next) {
+            at[{difference.answer, difference.position}] = &difference;
+        }
         double sum = 0;
         m_out.maxKl = kNaN;
         for (AlignedToken& token : m_out.tokens) {
-            const auto found = token.answer == 0 ? at.find(token.position) : at.end();
+            const auto found = at.find({token.answer, token.position});
             if (found == at.end()) continue;
             token.next = *found->second;
             sum += token.next.kl;

@@ -13,6 +13,7 @@ namespace gatescope {
 
 /// How far the model's next-token distribution after one position differs between two runs.
 struct NextTokenDifference {
+    int answer = 0;  ///< index into ComparedRun::answers
     std::int32_t position = 0;
     /// KL(A || B) over the whole vocabulary, nats (Kullback and Leibler 1951); float64 softmax of
     /// float32 logits.
@@ -90,8 +91,8 @@ struct AlignedComparison {
     std::int64_t topChanged = 0;  ///< positions with another most probable next token
 };
 
-/// Compares what both runs routed of the same tokens; rejected drafts are left out. `next`, for the
-/// first answer, may be empty. Throws Error where layers or experts of the runs differ or a routing
+/// Compares what both runs routed of the same tokens; rejected drafts are left out. `next` may
+/// be empty. Throws Error where layers or experts of the runs differ or a routing
 /// does not fit; the numbers of experts chosen may differ.
 AlignedComparison alignedComparison(const ComparedRun& a, const ComparedRun& b,
                                     std::span<const NextTokenDifference> next = {});

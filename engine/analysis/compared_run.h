@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct ComparedAnswer {
     /// With routing. Positions that the cache still held were not routed again and are missing.
     std::vector<StepTrace> steps;
     std::optional<GenerationResult> result;  ///< of an answer that ended
+    /// What the answer changed about the model's routing; null: nothing.
+    std::shared_ptr<const Interventions> interventions;
 };
 
 /// One side of a comparison: answers of one model under one set of settings, one or many.
@@ -28,6 +31,7 @@ struct ComparedRun {
     std::string label;  ///< short, for columns: "A", "B", ...
     std::string title;  ///< for people
     std::string modelName;
+    std::string modelPath;
     std::string modelFingerprint;
     std::string device;
     std::string precision;

@@ -2,12 +2,13 @@
 #include "engine/decode/intervention_effect.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <map>
 #include <utility>
 
 #include "engine/decode/generator.h"
+#include "engine/decode/next_token.h"
+#include "engine/decode/untouched_afterwards.h"
 #include "engine/error.h"
 #include "engine/model/decoder.h"
 #include "engine/text/tokenizer.h"
@@ -18,39 +19,6 @@ namespace {
 
 /// Whole rows of logits are large: so many at a time.
 constexpr std::int64_t kComparedPass = 64;
-
-/// A distribution as float64, from a row of logits.
-class Distribution {
-  public:
-    explicit Distribution(std::span<const float> logits) : m_logits(logits) {
-        const auto best = std::max_element(logits.begin(), logits.end());
-        m_top = static_cast<std::int32_t>(best - logits.begin());
-        double sum = 0;
-        for (const float logit : logits) sum += std::exp(static_cast<double>(logit) - *best);
-        m_logSum = *best + std::log(sum);
-    }
-    std::int32_t top() const { return m_top; }
-    double logProbability(std::int32_t id) const {
-        return static_cast<double>(m_logits[static_cast<std::size_t>(id)]) - m_logSum;
-    }
-    double probability(std::int32_t id) const { return std::exp(logProbability(id)); }
-
-    /// Nats. Rounding below zero is zero.
-    double divergenceFrom(const Distribution& other) const {
-        double sum = 0;
-        for (std::size_t i = 0; i < m_logits.size(); ++i) {
-            const auto id = static_cast<std::int32_t>(i);
-            const double log = logProbability(id);
-            sum += std::exp(log) * (log - other.logProbability(id));
-        }
-        return std::max(0.0, sum);
-    }
-
-  private:
-    std::span<const float> m_logits;
-    std::int32_t m_top = 0;
-    double m_logSum = 0;
-};
 
 /// The experts chosen in every main MoE layer, position after position.
 class ChoiceKeeper final : public ForwardObserver {
@@ -96,28 +64,6 @@ std::size_t commonBytes(const std::string& a, const std::string& b) {
     while (common > 0 && (insideCharacter(a) || insideCharacter(b))) --common;
     return common;
 }
-
-/// Puts the decoder back whatever happens in between.
-class UntouchedAfterwards {
-  public:
-    explicit UntouchedAfterwards(Decoder& decoder) : m_decoder(decoder) { restore(); }
-    ~UntouchedAfterwards() {
-        try {
-            restore();
-        } catch (const std::exception&) {
-            // A device that fails here says so in its next operation.
-        }
-    }
-    UntouchedAfterwards(const UntouchedAfterwards&) = delete;
-    UntouchedAfterwards& operator=(const UntouchedAfterwards&) = delete;
-
-  private:
-    void restore() {
-        m_decoder.truncate(0);
-        m_decoder.setInterventions({});
-    }
-    Decoder& m_decoder;
-};
 
 /// One comparison.
 class Comparison {
@@ -239,7 +185,7 @@ class Comparison {
         m_decoder.setInterventions(interventions);
         ChoiceKeeper now;
         teacherForced(now, [this](std::int64_t position, std::span<const float> logits) {
-            compare(position, Distribution(logits));
+            compare(position, NextTokenDistribution(logits));
         });
         for (const int layer : m_decoder.routingShape().layers)
             addLayer(layer, m_before.layers().at(layer), now.layers().at(layer));
@@ -249,10 +195,11 @@ class Comparison {
         m_effect.textAfter = std::move(result.text);
     }
 
-    void compare(std::int64_t position, const Distribution& after) {
+    void compare(std::int64_t position, const NextTokenDistribution& after) {
         const auto vocab = static_cast<std::size_t>(m_decoder.config().vocabSize);
         const auto row = static_cast<std::size_t>(position - m_first);
-        const Distribution before(std::span<const float>(m_logits).subspan(row * vocab, vocab));
+        const NextTokenDistribution before(
+            std::span<const float>(m_logits).subspan(row * vocab, vocab));
         PositionEffect effect;
         effect.position = static_cast<std::int32_t>(position);
         effect.token = m_tokens[static_cast<std::size_t>(position)];

@@ -70,6 +70,7 @@ class RunBuilder {
             m_firstSession = stored.summary.id;
             m_run.title = stored.summary.title;
             m_run.modelName = info.modelName;
+            m_run.modelPath = info.modelPath;
             m_run.modelFingerprint = info.modelFingerprint;
         } else if (m_run.modelFingerprint != info.modelFingerprint) {
             throw Error(fmt::format("session {}: it is of {}, session {} of another model, {}",
@@ -105,6 +106,7 @@ class RunBuilder {
         answer.tokens = std::move(turn.tokens);
         answer.steps = std::move(turn.steps);
         answer.result = std::move(turn.result);
+        answer.interventions = params.interventions;
     }
 
     ComparedRun m_run;

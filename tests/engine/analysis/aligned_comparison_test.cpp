@@ -155,7 +155,8 @@ TEST(AlignedComparison, RunsThatChooseFewerExperts) {
 }
 
 TEST(AlignedComparison, TakesInTheNextTokensDistributions) {
-    const NextTokenDifference next[] = {{0, 0.25, 5, 5}, {2, 0.75, 5, 6}, {9, 3.0, 1, 1}};
+    const NextTokenDifference next[] = {
+        {0, 0, 0.25, 5, 5}, {0, 2, 0.75, 5, 6}, {0, 9, 3.0, 1, 1}, {1, 1, 3.0, 1, 1}};
     const AlignedComparison value = alignedComparison(run("A"), run("B"), next);
     EXPECT_EQ(value.klTokens, 2);
     EXPECT_EQ(value.meanKl, 0.5);
