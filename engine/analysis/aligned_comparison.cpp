@@ -73,9 +73,6 @@ class Alignment {
         }
         m_out.shape = a.shape;
         m_out.shape.topK = std::max(a.shape.topK, b.shape.topK);
-        m_out.chance = a.shape.experts > 0 ? static_cast<double>(m_out.shape.topK) /
-                                                 static_cast<double>(a.shape.experts)
-                                           : kNaN;
         for (const int layer : a.shape.layers) m_out.layers.push_back({.layer = layer});
     }
 
@@ -154,6 +151,7 @@ class Alignment {
             AlignedLayer& sum = m_out.layers[row];
             sum.saturation += layer.share;
             sum.massMoved += layer.massMoved;
+            m_chosen += layer.chosen;
             if (layer.shared == layer.chosen) continue;
             ++sum.changedTokens;
             if (token.firstLayer < 0) token.firstLayer = layer.layer;
@@ -198,6 +196,8 @@ class Alignment {
         m_out.saturation /= n;
         m_out.massMoved /= n;
         m_out.mass = m_mass / n;
+        m_out.chance = m_chosen / (n * static_cast<double>(m_out.layers.size()) *
+                                   static_cast<double>(m_out.shape.experts));
         for (AlignedLayer& layer : m_out.layers) {
             layer.saturation /= n;
             layer.massMoved /= n;
@@ -207,6 +207,7 @@ class Alignment {
     const ComparedRun& m_a;
     const ComparedRun& m_b;
     double m_mass = 0;
+    double m_chosen = 0;  ///< over tokens and layers
     AlignedComparison m_out;
 };
 
