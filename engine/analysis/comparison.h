@@ -25,17 +25,35 @@ struct ComparisonOptions {
     /// Leave out the tokens with which all prompts of both runs begin (a system prompt, the chat
     /// format's opening): their routing is the same by construction and dilutes every difference.
     bool afterCommonPrefix = false;
-    int blockTokens = 32;     ///< of a contiguous block, the unit that is permuted
+    /// Of a contiguous block, the unit that is permuted. Doubled where a run would have more than
+    /// kMostBlocks of them: longer blocks are as valid, and nothing is gained by more.
+    int blockTokens = 32;
     int permutations = 9999;  ///< B
     std::uint64_t seed = 1;   ///< of the permutations
     double alpha = 0.05;      ///< level of the sentence on top and of intervals (1 - alpha)
     int threads = 0;          ///< 0: all there are; changes no number
 };
 
+/// A run is cut into at most so many blocks (answers are never joined to a block).
+inline constexpr int kMostBlocks = 512;
+
 /// What is exchanged between A and B under the null hypothesis.
 enum class PermutedUnit : std::uint8_t {
     Block,   ///< contiguous tokens of one phase of one answer
     Answer,  ///< a whole prompt with its answer: at least 6 on either side
+};
+
+/// How labels were exchanged.
+struct PermutationScheme {
+    int unitsA = 0;
+    int unitsB = 0;
+    double assignments = 0;  ///< different ways to give the units to the sides; may be infinity
+    bool exact = false;      ///< every assignment was tried once instead of random ones
+    std::int64_t permutations = 0;  ///< B; with `exact` the number of assignments
+    /// The smallest p that is possible: 1 / (B + 1), or what so few assignments allow (where both
+    /// sides have as many units, exchanging the sides changes nothing and it is twice as large).
+    /// NaN without permutations.
+    double smallestP = 0;
 };
 
 /// One run against itself: its first half of units against the second, tested the same way. What
@@ -71,6 +89,11 @@ struct LayerComparison {
     SelfComparison selfB;
 };
 
+/// At most so many experts are listed, significant or not.
+inline constexpr std::size_t kShiftedExperts = 256;
+/// With fewer choices of an expert in A and B together a map shows no difference.
+inline constexpr std::int64_t kFewestChoices = 10;
+
 /// One expert whose share of the choices is not the same in A and B.
 struct ShiftedExpert {
     int layer = 0;  ///< absolute index
@@ -78,10 +101,18 @@ struct ShiftedExpert {
     int expert = 0;
     std::int64_t countA = 0;
     std::int64_t countB = 0;
-    double shareA = 0;  ///< of the layer's choices
+    /// Of the layer's choices, the strata weighted alike on both sides (by their choices in A and B
+    /// together), so that another mix of prompt and answer is no shift. With one stratum count / N.
+    double shareA = 0;
     double shareB = 0;
     double log2Ratio = 0;  ///< log2 of (share in B / share in A), half a choice added to each
-    Interval log2Ratio95;  ///< by bootstrap over the units
+    /// Percentile bootstrap over the units of either side within their strata, level 1 - alpha; NaN
+    /// where a side has fewer than two units.
+    Interval log2Ratio95;
+    /// Standardised difference that is tested: choices in A less those expected if A and B were
+    /// alike, summed over the strata, over the deviation it has when the labels of the units are
+    /// exchanged. Below 0: more in B.
+    double score = 0;
     /// Adjusted over all experts of all main layers (MTP: its own) by the permutations' largest
     /// statistic (Westfall and Young 1993): family-wise.
     double pAdjusted = 0;
@@ -91,7 +122,7 @@ struct ShiftedExpert {
 struct ComparisonVerdict {
     enum class Kind : std::uint8_t {
         NoTokens,      ///< nothing routed on one side
-        TooFewUnits,   ///< so few units that no p could reach alpha
+        TooFewUnits,   ///< so few units that no p could reach alpha after Holm
         NoDifference,  ///< no layer beyond chance after Holm
         Difference,    ///< layersBeyond of layersTested beyond chance after Holm
         /// As Difference, but a run differs from itself in as many layers: not from the prompts.
@@ -103,10 +134,11 @@ struct ComparisonVerdict {
     int layersTested = 0;
     int layersBeyond = 0;  ///< holm <= alpha
     int strongestLayer = -1;
-    double strongest = 0;  ///< corrected divergence there, bits
-    int selfLayersA = 0;   ///< layers in which A's halves differ, Holm over the layers
+    /// Divergence there in bits, less what exchanged labels give: stratified - nullMean.
+    double strongest = 0;
+    int selfLayersA = 0;  ///< layers in which A's halves differ, Holm over the layers
     int selfLayersB = 0;
-    double smallestP = 0;  ///< the smallest p these units could give
+    double smallestP = 0;  ///< the smallest p these units could give, before Holm
     double alpha = 0;
 };
 
@@ -118,7 +150,7 @@ struct ComparisonStratum {
     std::int64_t tokensB = 0;
     int unitsA = 0;
     int unitsB = 0;
-    bool tested = false;  ///< on both sides there are tokens
+    bool tested = false;  ///< on both sides there are tokens; otherwise compared nowhere
 };
 
 /// Two runs of the same routing shape (E and layers).
@@ -127,17 +159,27 @@ struct PairComparison {
     int b = 0;
     ComparisonOptions options;
     PermutedUnit unit = PermutedUnit::Block;
+    int blockTokens = 0;  ///< as used, with PermutedUnit::Block
+    PermutationScheme scheme;
+    PermutationScheme mtpScheme;    ///< of the MTP layer's own units
+    PermutationScheme selfSchemeA;  ///< of A against itself, main layers
+    PermutationScheme selfSchemeB;
     std::int64_t prefixTokens = 0;  ///< left out, from each answer
     std::vector<ComparisonStratum> strata;
     RoutingShape shape;
-    std::shared_ptr<const RoutingLoad> loadA;  ///< of the tokens compared
+    /// Of the tokens compared: the strata that are tested. Without the sizes of steps.
+    std::shared_ptr<const RoutingLoad> loadA;
     std::shared_ptr<const RoutingLoad> loadB;
     std::vector<LayerComparison> layers;  ///< rows as in RoutingLoad
-    std::vector<ShiftedExpert> experts;   ///< smallest pAdjusted first, then largest |log2Ratio|
+    /// The first kShiftedExperts: smallest pAdjusted first, then largest |score|. Main layers and
+    /// the MTP layer, whose p is adjusted over its own experts, in one list.
+    std::vector<ShiftedExpert> experts;
+    std::int64_t expertsTested = 0;  ///< main layers
+    std::int64_t expertsBeyond = 0;  ///< of them with pAdjusted <= alpha, listed or not
     ComparisonVerdict verdict;
 
-    /// [rows * E] the difference that a map shows: log2 of relative load B over A, NaN where the
-    /// two together hold too few choices to say anything.
+    /// [rows * E] the difference that a map shows: log2 of the share in B over that in A as in
+    /// ShiftedExpert, NaN where the two together hold fewer than kFewestChoices choices.
     std::vector<double> difference;
 };
 
