@@ -26,6 +26,7 @@
 #include "app/interventions_controller.h"
 #include "app/replay_controller.h"
 #include "app/sampling_dialog.h"
+#include "app/session_replay_controller.h"
 #include "app/specialists_controller.h"
 #include "app/status_strip.h"
 #include "app/window_actions.h"
@@ -81,6 +82,7 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
     m_bias = new BiasController(m_engine, m_chat, &m_store, views.bias, this);
     m_specialists = new SpecialistsController(m_engine, m_chat, views.specialists, this);
     m_interventions = new InterventionsController(m_engine, m_chat, views.interventions, this);
+    m_sessionReplay = new SessionReplayController(m_engine, m_chat, options.sessionFile, this);
     connectDomains();
     addToolBar();
     connectActions();
@@ -106,6 +108,7 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
 MainWindow::~MainWindow() {
     // The engine's thread ends first: nothing may arrive at views that are going.
     m_replay->clear();
+    m_sessionReplay->cancel();
     m_specialists->cancel();
     m_interventions->cancel();
     delete m_feeder;  // docks that go are nothing to react to any more

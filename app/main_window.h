@@ -25,6 +25,7 @@ class HistoryReader;
 class InterventionsController;
 class ReplayController;
 class SamplingDialog;
+class SessionReplayController;
 class SpecialistsController;
 class StatusStrip;
 class WindowActions;
@@ -52,6 +53,7 @@ class MainWindow final : public QMainWindow {
     ChatPane* pane() const { return m_pane; }
     WindowDocks* docks() const { return m_docks; }
     WindowActions* actions() const { return m_actions; }
+    SessionReplayController* sessionReplay() const { return m_sessionReplay; }
     StatusStrip* status() const { return m_status; }
     Selection* selection() { return &m_selection; }
     const TraceStore& traces() const { return m_store; }
@@ -96,6 +98,7 @@ class MainWindow final : public QMainWindow {
     BiasController* m_bias;
     SpecialistsController* m_specialists;
     InterventionsController* m_interventions;
+    SessionReplayController* m_sessionReplay;
     SamplingDialog* m_sampling = nullptr;  ///< made when first opened
     QPushButton* m_modelButton = nullptr;
     QToolButton* m_samplingButton = nullptr;
