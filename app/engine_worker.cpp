@@ -288,7 +288,8 @@ LogPlace EngineWorker::writeTurn(const PromptRequest& request,
     } else {
         m_log->addUserTurn(m_session, request.text.toStdString());
     }
-    m_answerTurn = m_log->beginAnswer(m_session, request.params, prepared.droppedMessages);
+    m_answerTurn = m_log->beginAnswer(m_session, m_conversation->completed(request.params),
+                                      prepared.droppedMessages);
     m_log->promptTokens(m_session, m_answerTurn, prepared.ids);
     Q_EMIT sessionsChanged();
     return {m_log.get(), m_session, m_answerTurn};

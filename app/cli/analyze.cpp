@@ -12,6 +12,7 @@
 #include "app/cli/session_keeper.h"
 #include "app/cli/terminal.h"
 #include "engine/analysis/routing_load.h"
+#include "engine/decode/conversation.h"
 #include "engine/error.h"
 
 namespace gatescope::cli {
@@ -184,7 +185,7 @@ int runAnalyze(const Options& options) {
     }
     SessionKeeper keeper(*model);
     if (!options.session.empty()) keeper.open(options.session);
-    GenerationParams params = options.decoding.params(*model);
+    GenerationParams params = chatParams(*model, options.decoding.params(*model));
     // Not auto: what it drafts depends on the clock, and figures should come out the same again.
     if (!options.decoding.speculate) {
         params.speculate = model->config().hasMtp() ? Speculate::Mtp : Speculate::Off;

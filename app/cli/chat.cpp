@@ -168,10 +168,11 @@ class Chat {
         }
         ChatSink sink(*m_counter, m_drafts);
         const std::stop_token stop = m_interrupt.begin();
-        const GenerationResult result = m_keeper.keep(
-            ready.ids, m_params, ready.droppedMessages, sink, [&](GenerationSink& logged) {
-                return m_conversation->answer(ready, m_params, logged, stop);
-            });
+        const GenerationResult result =
+            m_keeper.keep(ready.ids, m_conversation->completed(m_params), ready.droppedMessages,
+                          sink, [&](GenerationSink& logged) {
+                              return m_conversation->answer(ready, m_params, logged, stop);
+                          });
         m_interrupt.end();
         if (!sink.endsLine()) print("\n");
         note(statusLine(result));

@@ -163,7 +163,7 @@ Answer answerText(LoadedModel& model, const Options& options, SessionKeeper& kee
     const Conversation::Prepared prepared = conversation.prepare(text);
     Answer answer;
     answer.prompt = prepared.ids;
-    answer.params = options.decoding.params(model);
+    answer.params = conversation.completed(options.decoding.params(model));
     keeper.addUserTurn(text);
     answer.result = keeper.keep(
         prepared.ids, answer.params, prepared.droppedMessages, sink, [&](GenerationSink& logged) {

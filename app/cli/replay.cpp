@@ -89,8 +89,9 @@ Json replayJson(const SessionReplay& replay, const Options& options) {
 std::string tokensText(const SessionReplay& replay, const LoadedModel& model) {
     const AlignedComparison& value = replay.comparison;
     if (replay.sameTokens()) {
-        return fmt::format("All {} tokens of {} answers came out the same.\n", value.answerTokens,
-                           replay.stored.answers.size());
+        const std::size_t answers = replay.stored.answers.size();
+        return fmt::format("All {} tokens of {} came out the same.\n", value.answerTokens,
+                           answers == 1 ? "one answer" : fmt::format("{} answers", answers));
     }
     std::string text = fmt::format(
         "{} of {} tokens stand before the first difference in their "

@@ -87,12 +87,35 @@ std::vector<TokenId> answerEnds(const LoadedModel& model) {
     return ends;
 }
 
+namespace {
+
+GenerationParams complete(const LoadedModel& model, const std::vector<TokenId>& ends,
+                          GenerationParams params) {
+    for (const TokenId end : ends) {
+        auto& stops = params.stopTokens;
+        if (std::find(stops.begin(), stops.end(), end) == stops.end()) stops.push_back(end);
+    }
+    if (params.vocabLimit == 0) {
+        params.vocabLimit = static_cast<int>(model.tokenizer().vocabSize());
+    }
+    return params;
+}
+
+}  // namespace
+
+GenerationParams chatParams(const LoadedModel& model, GenerationParams params) {
+    return complete(model, answerEnds(model), std::move(params));
+}
+
+GenerationParams Conversation::completed(GenerationParams params) const {
+    return complete(m_model, m_raw ? m_model.config().eosTokenIds : answerEnds(m_model),
+                    std::move(params));
+}
+
 GenerationResult Conversation::answer(const Prepared& prepared, GenerationParams params,
                                       GenerationSink& sink, std::stop_token stop) {
     const auto& tokenizer = m_model.tokenizer();
-    const auto ends = m_raw ? m_model.config().eosTokenIds : answerEnds(m_model);
-    params.stopTokens.insert(params.stopTokens.end(), ends.begin(), ends.end());
-    if (params.vocabLimit == 0) params.vocabLimit = static_cast<int>(tokenizer.vocabSize());
+    params = completed(std::move(params));
     auto result = generate(m_model.decoder(), &tokenizer, prepared.ids, params, sink,
                            std::move(stop), &m_speculation);
     m_messages.push_back({Role::Assistant, result.text});

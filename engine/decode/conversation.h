@@ -16,6 +16,11 @@ namespace gatescope {
 /// Tokens that end an answer in a chat with this model.
 std::vector<TokenId> answerEnds(const LoadedModel& model);
 
+/// The parameters an answer in a chat with this model really runs under: its end tokens and the
+/// size of its vocabulary filled in. What a session log should be given. Filling in twice changes
+/// nothing.
+GenerationParams chatParams(const LoadedModel& model, GenerationParams params);
+
 /// A chat with one model: keeps the turns, writes them in the model's format, and drops the oldest
 /// turns (never silently) when the context is full.
 class Conversation {
@@ -34,6 +39,8 @@ class Conversation {
     /// Takes the last answer back and writes the prompt again.
     Prepared prepareAgain();
 
+    /// chatParams() for this conversation; answer() does it by itself.
+    GenerationParams completed(GenerationParams params) const;
     /// Runs the prepared prompt. The answer (also a cancelled one) becomes part of the history.
     GenerationResult answer(const Prepared& prepared, GenerationParams params, GenerationSink& sink,
                             std::stop_token stop);

@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include "engine/decode/conversation.h"
 #include "engine/decode/generator.h"
 #include "engine/error.h"
 #include "engine/model/decoder.h"
@@ -104,6 +105,10 @@ class Replay {
         const ComparedAnswer& stored = m_out.stored.answers[m_out.replayed.answers.size()];
         GenerationParams params = settingsFromJson(turn.paramsJson);
         params.record = true;
+        const bool withoutEnds = params.stopTokens.empty() && params.vocabLimit == 0;
+        if (withoutEnds && m_model.hasTokenizer()) {
+            params = chatParams(m_model, std::move(params));  // early sessions did not store them
+        }
         const bool cutShort = !turn.result || turn.result->finish == Finish::Cancelled;
         if (cutShort) {
             params.maxNewTokens =

@@ -54,6 +54,17 @@ TEST_F(Replay, ComesOutTheSame) {
     EXPECT_TRUE(json.at("other_conditions").empty());
 }
 
+TEST_F(Replay, AnAnswerThatEndedByItselfEndsThere) {
+    const Outcome run =
+        runCli({"generate", demo, "--prompt", "What is 347 + 285?", "--session", m_file, "--json"});
+    ASSERT_EQ(Json::parse(run.out).at("finish"), "stop");
+    EXPECT_EQ(runCli({"replay", m_file, "2"}).exitCode, 0);
+    change(
+        "UPDATE answers SET settings_json = json_remove(settings_json, '$.stop_tokens', "
+        "'$.vocab_limit')");  // as early versions stored them
+    EXPECT_EQ(runCli({"replay", m_file, "2"}).exitCode, 0);
+}
+
 TEST_F(Replay, ADifferenceIsShownAndFails) {
     change("UPDATE tokens SET id = id + 1 WHERE seq = 4");
     const Outcome run = runCli({"replay", m_file, "1", "--json"});
