@@ -99,14 +99,21 @@ class PairTester {
         if (m_progress && !m_progress("counting choices", 0, 0)) throw Cancelled();
         return comparedTokens(a, b, m_options);
     }
-    UnitLabels labels(const ComparisonUnits& units, std::vector<LabelGroup> groups) const {
-        return {units.sides.size(), std::move(groups), m_options.seed, m_options.permutations};
+    UnitLabels labels(const ComparisonUnits& units, std::vector<LabelGroup> groups,
+                      int permutations) const {
+        return {units.sides.size(), std::move(groups), m_options.seed, permutations};
+    }
+    /// Enough for twice the resolution that Holm's correction over the layers needs.
+    int selfPermutations() const {
+        const auto layers = static_cast<double>(m_tokens.shape.layers.size());
+        const double needed = std::max(999.0, std::ceil(2 * layers / m_options.alpha));
+        return static_cast<int>(std::min<double>(m_options.permutations, needed));
     }
     LayerSet cut(bool mtp) const {
         ComparisonUnits units = comparisonUnits(m_tokens, mtp, m_out.unit, m_out.blockTokens);
-        UnitLabels all = labels(units, units.labelGroups());
-        SelfTest a{labels(units, units.halves(0)), {}};
-        SelfTest b{labels(units, units.halves(1)), {}};
+        UnitLabels all = labels(units, units.labelGroups(), m_options.permutations);
+        SelfTest a{labels(units, units.halves(0), selfPermutations()), {}};
+        SelfTest b{labels(units, units.halves(1), selfPermutations()), {}};
         return {std::move(units), std::move(all), {}, {std::move(a), std::move(b)}};
     }
     void run(LayerSet& set) {

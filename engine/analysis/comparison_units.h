@@ -23,8 +23,8 @@ struct StratumUnits {
     std::size_t places() const { return units.size(); }
 };
 
-/// What is exchanged between the sides, and what it chose. Units are numbered side A's first, in
-/// order of answer and position.
+/// What is exchanged between the sides, and what it chose. Units are numbered side A's first, then
+/// stratum by stratum, in order of answer and position.
 struct ComparisonUnits {
     int rows = 0;
     int experts = 0;

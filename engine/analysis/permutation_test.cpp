@@ -17,28 +17,37 @@ namespace gatescope {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr std::int64_t kChunk = 32;      // permutations a thread takes at a time
+constexpr std::int64_t kSlice = 1024;    // permutations of one row that a thread takes at a time
 constexpr double kScoreRounding = 1e-4;  // scores are float; what is closer counts as reached
 
-/// Every permutation's statistics, computed by several threads. Each writes its own places only.
+/// Every permutation's statistics, computed by several threads: a task is one row and a slice of
+/// the permutations. What each writes does not depend on who computes it, or when.
 class PermutationRun {
   public:
     PermutationRun(const PermutationStatistic& statistic, const UnitLabels& labels,
                    const PermutationOptions& options)
-        : m_statistic(statistic), m_labels(labels), m_options(options), m_count(labels.count()) {
-        divergence.resize(static_cast<std::size_t>(statistic.rows()) *
-                          static_cast<std::size_t>(m_count));
-        if (options.experts) largest.resize(static_cast<std::size_t>(m_count), 0.0F);
+        : m_statistic(statistic),
+          m_options(options),
+          m_count(labels.count()),
+          m_slices((m_count + kSlice - 1) / kSlice),
+          m_tasks(m_slices * statistic.rows()) {
+        divergence.resize(static_cast<std::size_t>(statistic.rows() * m_count));
+        if (statistic.withExperts()) largest.resize(static_cast<std::size_t>(m_count), 0.0F);
+        m_picked.resize(static_cast<std::size_t>(m_count));
+        std::vector<std::uint8_t> drawn(statistic.units());
+        for (std::int64_t i = 0; i < m_count; ++i) {
+            labels.draw(i, drawn);
+            statistic.pick(drawn, m_picked[static_cast<std::size_t>(i)]);
+        }
     }
 
     /// The caller's thread works too, and reports.
     void run() {
-        const std::int64_t chunks = (m_count + kChunk - 1) / kChunk;
         const int available = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
         const std::int64_t wanted = m_options.threads > 0 ? m_options.threads : available;
         {
             std::vector<std::jthread> threads;
-            for (std::int64_t i = 1; i < std::min(wanted, chunks); ++i) {
+            for (std::int64_t i = 1; i < std::min(wanted, m_tasks); ++i) {
                 threads.emplace_back([this] { work(false); });
             }
             work(true);
@@ -53,20 +62,20 @@ class PermutationRun {
   private:
     void work(bool reporting) {
         try {
-            PermutationStatistic::Scratch scratch;
-            std::vector<PermutationStatistic::Picked> picked(kChunk);
-            std::vector<std::uint8_t> labels(m_statistic.units());
+            std::vector<float> most(largest.size(), 0.0F);
             while (!m_stop) {
-                const std::int64_t first = m_next.fetch_add(kChunk);
-                if (first >= m_count) return;
-                const std::int64_t end = std::min(first + kChunk, m_count);
-                for (std::int64_t i = first; i < end; ++i) {
-                    m_labels.draw(i, labels);
-                    m_statistic.pick(labels, picked[static_cast<std::size_t>(i - first)]);
+                const std::int64_t task = m_next++;
+                if (task >= m_tasks) break;
+                run(task, most);
+                const std::int64_t done = ++m_done;
+                if (reporting && m_options.progress &&
+                    !m_options.progress(done * m_count / m_tasks)) {
+                    m_stop = true;
                 }
-                chunk(first, end, picked, scratch);
-                const std::int64_t done = m_done += end - first;
-                if (reporting && m_options.progress && !m_options.progress(done)) m_stop = true;
+            }
+            const std::lock_guard lock(m_mutex);
+            for (std::size_t i = 0; i < most.size(); ++i) {
+                largest[i] = std::max(largest[i], most[i]);
             }
         } catch (...) {
             const std::lock_guard lock(m_mutex);
@@ -74,25 +83,25 @@ class PermutationRun {
             m_stop = true;
         }
     }
-    void chunk(std::int64_t first, std::int64_t end,
-               const std::vector<PermutationStatistic::Picked>& picked,
-               PermutationStatistic::Scratch& scratch) {
-        for (int row = 0; row < m_statistic.rows(); ++row) {  // a row's counts stay in the cache
-            std::int64_t* out = divergence.data() + row * m_count;
-            for (std::int64_t i = first; i < end; ++i) {
-                out[i] = m_statistic.divergence(row, picked[static_cast<std::size_t>(i - first)],
-                                                scratch);
-                if (largest.empty()) continue;
-                float& most = largest[static_cast<std::size_t>(i)];
-                most = std::max(most, m_statistic.largestScore(row, scratch));
-            }
+    void run(std::int64_t task, std::vector<float>& most) {
+        const std::int64_t row = task / m_slices;
+        const std::int64_t first = task % m_slices * kSlice;
+        const std::int64_t end = std::min(first + kSlice, m_count);
+        PermutationRow statistic(m_statistic, static_cast<int>(row));
+        for (std::int64_t i = first; i < end; ++i) {
+            const auto index = static_cast<std::size_t>(i);
+            divergence[static_cast<std::size_t>(row * m_count + i)] =
+                statistic.divergence(m_picked[index]);
+            if (!most.empty()) most[index] = std::max(most[index], statistic.largestScore());
         }
     }
 
     const PermutationStatistic& m_statistic;
-    const UnitLabels& m_labels;
     const PermutationOptions& m_options;
     std::int64_t m_count;
+    std::int64_t m_slices;
+    std::int64_t m_tasks;
+    std::vector<PickedPlaces> m_picked;  ///< [count]
     std::atomic<std::int64_t> m_next = 0;
     std::atomic<std::int64_t> m_done = 0;
     std::atomic<bool> m_stop = false;
@@ -149,20 +158,20 @@ PermutationTest permutationTest(const ComparisonUnits& units, const UnitLabels& 
     run.run();
 
     PermutationTest out;
-    PermutationStatistic::Scratch scratch;
-    PermutationStatistic::Picked picked;
+    PickedPlaces picked;
     std::vector<std::uint8_t> observed(statistic.units());
     labels.observed(observed);
     statistic.pick(observed, picked);
     std::vector<float> scores(static_cast<std::size_t>(units.experts));
     const auto count = static_cast<std::size_t>(labels.count());
     for (int row = 0; row < units.rows; ++row) {
-        const std::int64_t value = statistic.divergence(row, picked, scratch);
+        PermutationRow statistics(statistic, row);
+        const std::int64_t value = statistics.divergence(picked);
         addRow(out, statistic, row, value,
                std::span(run.divergence).subspan(static_cast<std::size_t>(row) * count, count),
                labels);
         if (!options.experts) continue;
-        statistic.scores(row, scratch, scores);
+        statistics.scores(scores);
         for (const float score : scores) {
             const auto firstSide = static_cast<double>(statistic.picksFirst() ? score : -score);
             out.scores.push_back(firstSide);

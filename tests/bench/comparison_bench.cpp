@@ -109,9 +109,10 @@ int main(int argc, char** argv) {
     }
     std::printf(
         "%d and %d tokens, %zu layers and the MTP layer, %d experts, top-%d, %d permutations "
-        "(as many for each self comparison): median %.3f s of %d (%.3f to %.3f)\n",
+        "(%lld for a self comparison): median %.3f s of %d (%.3f to %.3f)\n",
         tokens, tokens, shape.layers.size(), shape.experts, shape.topK, options.permutations,
-        median(seconds), repetitions, *std::min_element(seconds.begin(), seconds.end()),
+        static_cast<long long>(last.selfSchemeA.permutations), median(seconds), repetitions,
+        *std::min_element(seconds.begin(), seconds.end()),
         *std::max_element(seconds.begin(), seconds.end()));
     std::printf("%d and %d units, p of the first layer %.4f\n", last.scheme.unitsA,
                 last.scheme.unitsB, last.layers.front().pValue);
