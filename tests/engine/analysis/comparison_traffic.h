@@ -17,7 +17,7 @@ namespace gatescope {
 /// chose (each row by itself).
 class StickyTraffic {
   public:
-    StickyTraffic(RoutingShape shape, std::uint32_t seed, double stay = 0.7)
+    StickyTraffic(RoutingShape shape, std::uint32_t seed, double stay = 0.4)
         : m_shape(std::move(shape)), m_random(seed), m_stay(stay) {}
 
     /// From now on a token of this main row chooses the expert with this probability more.
@@ -28,6 +28,12 @@ class StickyTraffic {
     }
     /// Every expert id is moved up by so many: another distribution altogether.
     void shift(int by) { m_shift = by; }
+
+    /// The next token has nothing before it.
+    void restart() {
+        m_last.clear();
+        m_lastDraft.clear();
+    }
 
     RoutedToken token(std::int32_t position, Phase phase, bool special = false) {
         const auto topK = static_cast<std::size_t>(m_shape.topK);
@@ -75,6 +81,7 @@ class StickyTraffic {
 inline ComparedAnswer stickyAnswer(StickyTraffic& traffic, const RoutingShape& shape, int prompt,
                                    int generated) {
     ComparedAnswer out;
+    traffic.restart();
     for (std::int32_t i = 0; i < prompt + generated; ++i) {
         StepTrace step;
         step.step = i;
@@ -87,7 +94,7 @@ inline ComparedAnswer stickyAnswer(StickyTraffic& traffic, const RoutingShape& s
 }
 
 inline ComparedRun stickyRun(const RoutingShape& shape, std::uint32_t seed, int answers, int prompt,
-                             int generated, double stay = 0.7) {
+                             int generated, double stay = 0.4) {
     StickyTraffic traffic(shape, seed, stay);
     ComparedRun out;
     out.label = "run " + std::to_string(seed);
