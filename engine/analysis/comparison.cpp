@@ -96,7 +96,7 @@ class PairTester {
   private:
     ComparedTokens tokens(const ComparedRun& a, const ComparedRun& b) const {
         checkOptions(m_options);
-        if (m_progress && !m_progress("counting choices", 0, 0)) throw Cancelled();
+        if (m_progress && !m_progress("counting choices", 0, 1)) throw Cancelled();
         return comparedTokens(a, b, m_options);
     }
     UnitLabels labels(const ComparisonUnits& units, std::vector<LabelGroup> groups,

@@ -53,7 +53,7 @@ class PermutationRun {
             work(true);
         }
         if (m_failure) std::rethrow_exception(m_failure);
-        if (m_stop) throw Cancelled();
+        if (m_stop || (m_options.progress && !m_options.progress(m_count))) throw Cancelled();
     }
 
     std::vector<std::int64_t> divergence;  ///< [rows][count]
