@@ -219,7 +219,65 @@ void addManyDrafts(SQLite::Database& database) {
     database.exec(kVerifySteps);
 }
 
-constexpr std::array<Migration, 2> kMigrations = {{{1, createFirstVersion}, {2, addManyDrafts}}};
+// A branch keeps the number of the session it came from when that one is deleted: no reference.
+constexpr const char* kBrowserColumns = R"sql(
+ALTER TABLE sessions ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0 CHECK (pinned IN (0, 1));
+ALTER TABLE sessions ADD COLUMN deleted_ms INTEGER;
+ALTER TABLE sessions ADD COLUMN branched_from_session INTEGER;
+ALTER TABLE sessions ADD COLUMN branched_from_turn INTEGER;
+ALTER TABLE sessions ADD COLUMN branched_from_seq INTEGER;
+ALTER TABLE sessions ADD COLUMN turn_count INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sessions ADD COLUMN token_count INTEGER NOT NULL DEFAULT 0;
+UPDATE sessions SET
+    turn_count = (SELECT count(*) FROM turns t WHERE t.session = sessions.id AND t.replaced = 0),
+    token_count = (SELECT coalesce(sum(length(a.ids) / 4), 0) FROM answers a
+        WHERE a.session = sessions.id);
+ALTER TABLE answers ADD COLUMN given_tokens INTEGER NOT NULL DEFAULT 0;
+
+CREATE TABLE session_tags (
+    session INTEGER NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
+    tag TEXT NOT NULL,
+    PRIMARY KEY (session, tag)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX session_tags_by_tag ON session_tags (tag, session);
+)sql";
+
+// The list of thousands of sessions reads this index alone: their rows are long, with the whole
+// configuration of the model in each. For the same reason the counts are kept and not counted.
+constexpr const char* kListedSessions = R"sql(
+DROP INDEX sessions_by_update;
+CREATE INDEX sessions_listed ON sessions (updated_ms, pinned, deleted_ms, created_ms, title,
+    model_name, turn_count, token_count, branched_from_session);
+
+CREATE TRIGGER turns_counted_in AFTER INSERT ON turns WHEN new.replaced = 0 BEGIN
+    UPDATE sessions SET turn_count = turn_count + 1 WHERE id = new.session;
+END;
+CREATE TRIGGER turns_counted_again AFTER UPDATE OF replaced ON turns BEGIN
+    UPDATE sessions SET turn_count = turn_count + old.replaced - new.replaced
+    WHERE id = new.session;
+END;
+CREATE TRIGGER turns_counted_out AFTER DELETE ON turns WHEN old.replaced = 0 BEGIN
+    UPDATE sessions SET turn_count = turn_count - 1 WHERE id = old.session;
+END;
+CREATE TRIGGER answers_counted_in AFTER INSERT ON answers WHEN new.ids IS NOT NULL BEGIN
+    UPDATE sessions SET token_count = token_count + length(new.ids) / 4 WHERE id = new.session;
+END;
+CREATE TRIGGER answers_counted_again AFTER UPDATE OF ids ON answers BEGIN
+    UPDATE sessions SET token_count = token_count + coalesce(length(new.ids), 0) / 4
+        - coalesce(length(old.ids), 0) / 4 WHERE id = new.session;
+END;
+CREATE TRIGGER answers_counted_out AFTER DELETE ON answers WHEN old.ids IS NOT NULL BEGIN
+    UPDATE sessions SET token_count = token_count - length(old.ids) / 4 WHERE id = old.session;
+END;
+)sql";
+
+void addBrowsing(SQLite::Database& database) {
+    database.exec(kBrowserColumns);
+    database.exec(kListedSessions);
+}
+
+constexpr std::array<Migration, 3> kMigrations = {
+    {{1, createFirstVersion}, {2, addManyDrafts}, {3, addBrowsing}}};
 
 }  // namespace
 

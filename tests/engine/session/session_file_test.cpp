@@ -77,7 +77,7 @@ TEST(SessionFile, FreshFileIsMarked) {
     SQLite::Database database((folder / "s.db").string());
     EXPECT_EQ(database.execAndGet("PRAGMA journal_mode").getString(), "wal");
     EXPECT_EQ(database.execAndGet("PRAGMA application_id").getInt(), 0x47534350);
-    EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 2);
+    EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 3);
     EXPECT_EQ(database
                   .execAndGet("SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND "
                               "type = 'table' AND name NOT LIKE 'sqlite%' AND strict = 0")
@@ -188,18 +188,18 @@ TEST(SessionFile, NewerVersionIsReadButNotWritten) {
     makeSessionFile(file, 5);
     {
         SQLite::Database newer(file.string(), SQLite::OPEN_READWRITE);
-        newer.exec("ALTER TABLE tokens ADD COLUMN mood TEXT; PRAGMA user_version = 3");
+        newer.exec("ALTER TABLE tokens ADD COLUMN mood TEXT; PRAGMA user_version = 4");
     }
     const std::string before = readFile(file);
     const std::string message = errorOf([&] { SessionLog::open(file); });
-    EXPECT_THAT(message, HasSubstr("written by a newer Gatescope (session format 3"));
+    EXPECT_THAT(message, HasSubstr("written by a newer Gatescope (session format 4"));
     EXPECT_EQ(readFile(file), before);
     EXPECT_EQ(SessionStore(file).load(1).turns.at(1).tokens.size(), 5U);
 
     SQLite::Database(file.string(), SQLite::OPEN_READWRITE)
-        .exec("ALTER TABLE tokens RENAME COLUMN bytes TO octets; PRAGMA user_version = 4");
+        .exec("ALTER TABLE tokens RENAME COLUMN bytes TO octets; PRAGMA user_version = 5");
     EXPECT_THAT(errorOf([&] { SessionStore store(file); }),
-                HasSubstr("session format 4 cannot be read"));
+                HasSubstr("session format 5 cannot be read"));
 }
 
 TEST(SessionFile, PlacesThatCannotBeWrittenAreErrors) {
@@ -310,10 +310,11 @@ TEST(SessionFile, MigrationsBringAnOlderFileUp) {
     const TempFolder folder;
     makeSessionFile(folder / "s.db", 3);
     SQLite::Database database((folder / "s.db").string(), SQLite::OPEN_READWRITE);
-    const std::array<Migration, 4> steps = {sessionMigrations()[0], sessionMigrations()[1],
-                                            Migration{3, addMood}, Migration{4, addIndex}};
+    const std::array<Migration, 5> steps = {sessionMigrations()[0], sessionMigrations()[1],
+                                            sessionMigrations()[2], Migration{4, addMood},
+                                            Migration{5, addIndex}};
     migrate(database, steps);
-    EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 4);
+    EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 5);
     EXPECT_EQ(database.execAndGet("SELECT mood FROM turns WHERE turn = 0").getString(), "calm");
     EXPECT_EQ(database.execAndGet("SELECT count(*) FROM tokens").getInt(), 3);
     migrate(database, steps);  // nothing left to do
@@ -324,10 +325,11 @@ TEST(SessionFile, AFailedMigrationLeavesTheFileAsItWas) {
     const TempFolder folder;
     makeSessionFile(folder / "s.db", 3);
     SQLite::Database database((folder / "s.db").string(), SQLite::OPEN_READWRITE);
-    const std::array<Migration, 4> steps = {sessionMigrations()[0], sessionMigrations()[1],
-                                            Migration{3, addMood}, Migration{4, failHalfway}};
+    const std::array<Migration, 5> steps = {sessionMigrations()[0], sessionMigrations()[1],
+                                            sessionMigrations()[2], Migration{4, addMood},
+                                            Migration{5, failHalfway}};
     EXPECT_THROW(migrate(database, steps), SQLite::Exception);
-    EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 2);
+    EXPECT_EQ(database.execAndGet("PRAGMA user_version").getInt(), 3);
     EXPECT_EQ(
         database.execAndGet("SELECT count(*) FROM sqlite_schema WHERE name = 'halfway'").getInt(),
         0);

@@ -106,7 +106,7 @@ TEST(SessionMigration, ManyDraftsKeepWhatOneDraftWrote) {
     const fs::path file = folder / "s.db";
     makeFirstVersion(file);
     EXPECT_EQ(SessionLog::open(file)->notice(), "");
-    EXPECT_EQ(versionOf(file), 2);
+    EXPECT_EQ(versionOf(file), 3);
     EXPECT_EQ(quickCheck(file), "ok");
     expectFirstVersionContent(SessionStore(file).load(1));
 
@@ -145,6 +145,39 @@ TEST(SessionMigration, ForeignKeysHoldAfterwards) {
         EXPECT_EQ(database.execAndGet(std::string("SELECT count(*) FROM ") + table).getInt(), 0)
             << table;
     }
+}
+
+TEST(SessionMigration, CountsOfEarlierVersionsAreMadeOnceAndThenKept) {
+    const TempFolder folder;
+    const fs::path file = folder / "s.db";
+    makeFirstVersion(file);
+    SessionLog::open(file);
+    SQLite::Database database(file.string(), SQLite::OPEN_READWRITE);
+    database.exec("PRAGMA foreign_keys = ON");
+    const auto row = [&database] {
+        return database
+            .execAndGet(
+                "SELECT turn_count || ' ' || token_count || ' ' || pinned || ' ' || "
+                "coalesce(deleted_ms, branched_from_session, branched_from_turn, "
+                "branched_from_seq, 'NULL') FROM sessions")
+            .getString();
+    };
+    EXPECT_EQ(row(), "2 4 0 NULL");
+    database.exec("UPDATE turns SET replaced = 1 WHERE turn = 1");
+    database.exec("UPDATE answers SET ids = x'0A0000000B000000'");
+    EXPECT_EQ(row(), "1 2 0 NULL");
+    database.exec(
+        "INSERT INTO turns (session, turn, role, text, created_ms) VALUES (1, 2, 'user', 'b', 9)");
+    database.exec(
+        "INSERT INTO turns (session, turn, role, text, created_ms, replaced) "
+        "VALUES (1, 3, 'assistant', 'c', 9, 1)");
+    EXPECT_EQ(row(), "2 2 0 NULL");
+    database.exec("DELETE FROM turns WHERE turn IN (1, 2)");
+    EXPECT_EQ(row(), "1 0 0 NULL");
+    database.exec("INSERT INTO session_tags VALUES (1, 'story')");
+    EXPECT_THROW(database.exec("INSERT INTO session_tags VALUES (2, 'nobody')"), SQLite::Exception);
+    database.exec("DELETE FROM sessions");
+    EXPECT_EQ(database.execAndGet("SELECT count(*) FROM session_tags").getInt(), 0);
 }
 
 TEST(SessionMigration, AnOlderFileIsReadAsItIs) {
