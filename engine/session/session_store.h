@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/session/session_extent.h"
 #include "engine/session/session_log.h"
 #include "engine/text/chat_format.h"
 
@@ -41,6 +42,7 @@ struct StoredSession {
     SessionSummary summary;
     SessionInfo info;
     std::vector<StoredTurn> turns;
+    SessionExtent extent;  ///< of a part that SessionPages read
 };
 
 /// The reading side: its own read-only connection; may be used while a log writes the same file.
