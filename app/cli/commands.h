@@ -21,6 +21,7 @@ void addVerify(CLI::App& app, Action& action);
 void addBench(CLI::App& app, Action& action);
 void addDevices(CLI::App& app, Action& action);
 void addAnalyze(CLI::App& app, Action& action);
+void addCompare(CLI::App& app, Action& action);
 void addReplay(CLI::App& app, Action& action);
 
 }  // namespace gatescope::cli

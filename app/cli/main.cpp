@@ -42,6 +42,7 @@ int run(int argc, char** argv) {
     addChat(app, action);
     addGenerate(app, action);
     addAnalyze(app, action);
+    addCompare(app, action);
     addReplay(app, action);
     addDump(app, action);
     addTokenize(app, action);

@@ -263,7 +263,7 @@ std::vector<ShiftedExpert> PairTester::listed(const PermutationTest& test, bool 
         shifted.shareB = shares.b[expert];
         shifted.log2Ratio = shares.log2Ratio(expert);
         shifted.pAdjusted = test.adjusted[i];
-        shifted.score = test.scores[i];
+        shifted.score = -test.scores[i];
         out.push_back(shifted);
     }
     return out;

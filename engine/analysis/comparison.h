@@ -50,9 +50,9 @@ struct PermutationScheme {
     double assignments = 0;  ///< different ways to give the units to the sides; may be infinity
     bool exact = false;      ///< every assignment was tried once instead of random ones
     std::int64_t permutations = 0;  ///< B; with `exact` the number of assignments
-    /// The smallest p that is possible: 1 / (B + 1), or what so few assignments allow (where both
-    /// sides have as many units, exchanging the sides changes nothing and it is twice as large).
-    /// NaN without permutations.
+    /// The smallest p of a layer that is possible: 1 / (B + 1), or what so few assignments allow
+    /// (twice as large for every stratum with as many units on both sides, where exchanging the
+    /// sides changes nothing). NaN without permutations.
     double smallestP = 0;
 };
 
@@ -109,9 +109,9 @@ struct ShiftedExpert {
     /// Percentile bootstrap over the units of either side within their strata, level 1 - alpha; NaN
     /// where a side has fewer than two units.
     Interval log2Ratio95;
-    /// Standardised difference that is tested: choices in A less those expected if A and B were
+    /// Standardised difference that is tested: choices in B less those expected if A and B were
     /// alike, summed over the strata, over the deviation it has when the labels of the units are
-    /// exchanged. Below 0: more in B.
+    /// exchanged. Above 0: more in B.
     double score = 0;
     /// Adjusted over all experts of all main layers (MTP: its own) by the permutations' largest
     /// statistic (Westfall and Young 1993): family-wise.

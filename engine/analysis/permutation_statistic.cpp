@@ -166,7 +166,8 @@ void PermutationStatistic::pick(std::span<const std::uint8_t> labels, PickedPlac
 double PermutationStatistic::bits(int row, std::int64_t divergence) const {
     const auto index = static_cast<std::size_t>(row);
     const auto value = static_cast<double>(divergence + m_constants[index]) / kScale;
-    return std::max(0.0, value / static_cast<double>(m_choices[index]));
+    const double rounding = 2.0 * m_experts * static_cast<double>(m_strata.size()) / kScale;
+    return value > rounding ? value / static_cast<double>(m_choices[index]) : 0.0;
 }
 
 }  // namespace gatescope

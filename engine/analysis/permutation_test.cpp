@@ -128,7 +128,7 @@ void addRow(PermutationTest& out, const PermutationStatistic& statistic, int row
                                        [&](std::int64_t value) { return value >= observed; });
     double sum = 0;
     for (const std::int64_t value : permuted) sum += statistic.bits(row, value);
-    const auto p95 = permuted.begin() + (std::ssize(permuted) - 1) * 95 / 100;
+    const auto p95 = permuted.begin() + (std::ssize(permuted) * 95 + 99) / 100 - 1;
     std::nth_element(permuted.begin(), p95, permuted.end());
     out.observed.push_back(statistic.bits(row, observed));
     out.nullMean.push_back(sum / static_cast<double>(permuted.size()));
@@ -174,7 +174,7 @@ PermutationTest permutationTest(const ComparisonUnits& units, const UnitLabels& 
         statistics.scores(scores);
         for (const float score : scores) {
             const auto firstSide = static_cast<double>(statistic.picksFirst() ? score : -score);
-            out.scores.push_back(firstSide);
+            out.scores.push_back(std::abs(firstSide) > kScoreRounding ? firstSide : 0);
         }
     }
     if (options.experts) out.adjusted = adjusted(out.scores, std::move(run.largest), labels);

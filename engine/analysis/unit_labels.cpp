@@ -49,10 +49,11 @@ int UnitLabels::unitsSecond() const {
 }
 
 double UnitLabels::smallestP() const {
-    const bool halves = std::all_of(m_groups.begin(), m_groups.end(), [](const LabelGroup& group) {
-        return 2 * static_cast<std::size_t>(group.first) == group.units.size();
-    });
-    const double least = (halves ? 2 : 1) / m_assignments;
+    double alike = 1;
+    for (const LabelGroup& group : m_groups) {
+        if (2 * static_cast<std::size_t>(group.first) == group.units.size()) alike *= 2;
+    }
+    const double least = alike / m_assignments;
     if (!(least < 1)) return std::numeric_limits<double>::quiet_NaN();
     return m_exact ? least : std::max(least, 1 / (static_cast<double>(m_count) + 1));
 }

@@ -28,7 +28,9 @@ class UnitLabels {
     bool exact() const { return m_exact; }
     /// B; if exact() the number of assignments, the observed one among them.
     std::int64_t count() const { return m_count; }
-    /// The smallest p-value possible; NaN where there is nothing to exchange.
+    /// The smallest p-value possible for a statistic that is a sum over the groups and does not
+    /// know which side is which: where a group has as many units on either side, exchanging its
+    /// sides changes nothing. NaN where there is nothing to exchange.
     double smallestP() const;
     int unitsFirst() const;
     int unitsSecond() const;

@@ -11,7 +11,12 @@
 namespace gatescope {
 namespace {
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int kPairs = 60;
+#else
 constexpr int kPairs = 500;
+#endif
+constexpr std::uint32_t kTokenPairs = 50;  // of them with single tokens as units
 constexpr std::int64_t kPermutations = 199;
 
 PermutationTest testPair(const ComparedRun& a, const ComparedRun& b, PermutedUnit unit,
@@ -44,9 +49,9 @@ double shareBelow(const std::vector<double>& p, double level) {
            static_cast<double>(p.size());
 }
 
-// 5 % and 0.1 % points of the statistic for n = 500: 1.358 and 1.95 / sqrt(n).
+// 5 % and 0.1 % points of the statistic for large n: 1.358 and 1.95 / sqrt(n).
 const double kUniform = 1.358 / std::sqrt(kPairs);
-const double kNotUniform = 1.95 / std::sqrt(kPairs);
+const double kNotUniform = 1.95 / std::sqrt(kTokenPairs);
 
 TEST(ComparisonCalibration, BlocksOfOneDistributionGiveUniformPValues) {
     const RoutingShape shape = relationShape(2, 16, 2);
@@ -59,12 +64,12 @@ TEST(ComparisonCalibration, BlocksOfOneDistributionGiveUniformPValues) {
         const PermutationTest test = testPair(a, b, PermutedUnit::Block, 32, true);
         blocks.push_back(test.pValue[0]);
         wrong += *std::min_element(test.adjusted.begin(), test.adjusted.end()) <= 0.05 ? 1 : 0;
-        tokens.push_back(testPair(a, b, PermutedUnit::Block, 1).pValue[0]);
+        if (pair < kTokenPairs) tokens.push_back(testPair(a, b, PermutedUnit::Block, 1).pValue[0]);
     }
     EXPECT_LT(kolmogorovSmirnov(blocks), kUniform);
     EXPECT_NEAR(shareBelow(blocks, 0.05), 0.05, 3 * std::sqrt(0.05 * 0.95 / kPairs));
     // Neighbours are alike, so that single tokens are far fewer observations than they seem.
-    EXPECT_GT(kolmogorovSmirnov(tokens), 3 * kNotUniform);
+    EXPECT_GT(kolmogorovSmirnov(tokens), kNotUniform);
     EXPECT_GT(shareBelow(tokens, 0.05), 0.3);
     // Any expert of any layer called shifted: family-wise.
     EXPECT_NEAR(wrong / kPairs, 0.05, 3 * std::sqrt(0.05 * 0.95 / kPairs));

@@ -61,7 +61,7 @@ TEST(Comparison, APlantedDifferenceIsNamed) {
     EXPECT_EQ(first.layer, 3);
     EXPECT_EQ(first.expert, 13);
     EXPECT_LE(first.pAdjusted, 0.05);
-    EXPECT_LT(first.score, 0);  // more in B
+    EXPECT_GT(first.score, 0);  // more in B
     EXPECT_GT(first.log2Ratio, 1);
     EXPECT_LT(first.log2Ratio95.low, first.log2Ratio);
     EXPECT_GT(first.log2Ratio95.high, first.log2Ratio);

@@ -40,6 +40,7 @@ TEST(UnitLabels, AllAssignmentsOnceWhereTheyAreFew) {
 TEST(UnitLabels, ExchangingHalvesChangesNothing) {
     const UnitLabels labels(6, {{{0, 1, 2, 3, 4, 5}, 3}}, 1, 100);
     EXPECT_DOUBLE_EQ(labels.smallestP(), 2.0 / 20);
+    EXPECT_DOUBLE_EQ(UnitLabels(5, {{{0, 1}, 1}, {{2, 3, 4}, 1}}, 1, 100).smallestP(), 2.0 / 6);
     EXPECT_TRUE(std::isnan(UnitLabels(2, {{{0, 1}, 1}}, 1, 100).smallestP()));
     EXPECT_TRUE(std::isnan(UnitLabels(3, {{{0, 1, 2}, 3}}, 1, 100).smallestP()));
     EXPECT_TRUE(std::isnan(UnitLabels(0, {}, 1, 100).smallestP()));
