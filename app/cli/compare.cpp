@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "app/cli/commands.h"
+#include "app/cli/compare_forced.h"
 #include "app/cli/compare_report.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/options.h"
@@ -23,6 +24,7 @@ struct Options {
     std::vector<std::string> sides;
     std::vector<std::string> phases;
     bool special = false;
+    bool sameTokens = false;
     std::size_t top = 20;
     bool json = false;
 };
@@ -83,12 +85,16 @@ int runCompare(Options& options) {
     const std::stop_token stop = interrupt.begin();
     auto progress = std::make_unique<ProgressLine>(options.common.quiet, stop);
     report.comparison = compareRuns(std::move(runs), options.comparison, progress->callback());
+    report.forced = options.sameTokens;
+    ForcedPairs forced(options.common);
+    for (const PairComparison& pair : report.comparison.pairs) {
+        const ComparedRun& a = report.comparison.runs[static_cast<std::size_t>(pair.a)];
+        const ComparedRun& b = report.comparison.runs[static_cast<std::size_t>(pair.b)];
+        report.aligned.push_back(
+            options.sameTokens ? forced.compare(a, b, progress->callback(), stop) : aligned(a, b));
+    }
     progress.reset();
     interrupt.end();
-    for (const PairComparison& pair : report.comparison.pairs) {
-        report.aligned.push_back(aligned(report.comparison.runs[static_cast<std::size_t>(pair.a)],
-                                         report.comparison.runs[static_cast<std::size_t>(pair.b)]));
-    }
     if (options.json) {
         using Handler = nlohmann::ordered_json::error_handler_t;
         print(compareJson(report).dump(2, ' ', false, Handler::replace) + "\n");
@@ -143,6 +149,9 @@ void addCompare(CLI::App& app, Action& action) {
         ->required()
         ->expected(2, 1000);
     command->add_flag("--json", options->json, "Machine-readable");
+    command->add_flag("--same-tokens", options->sameTokens,
+                      "Also run the tokens of A's answers through the model and the interventions "
+                      "of every side: shared experts and KL of the next token on identical text");
     addTestOptions(*command, *options);
     addCommonOptions(*command, options->common);
     command->callback([options, &action] { action = [options] { return runCompare(*options); }; });

@@ -44,7 +44,8 @@ Json figuresJson(const RunFigures& run, const RoutingShape& shape) {
             {"entropy", statistic(run.entropy, n)},
             {"median_margin", statistic(run.medianMargin, n * layers)},
             {"bias_decided", statistic(run.biasDecided, n * layers * shape.topK)},
-            {"speculation", ratesJson(run.speculation, 0)},
+            {"speculation",
+             ratesJson(run.speculation, static_cast<int>(run.speculation.positions.size()))},
             {"prefill_tokens_per_second", number(run.prefillTokensPerSecond)},
             {"decode_tokens_per_second", number(run.decodeTokensPerSecond)},
             {"cache_positions", run.cachePositions},
@@ -212,6 +213,9 @@ Json alignedJson(const AlignedComparison& value) {
             {"answer_tokens", value.answerTokens},
             {"equal_tokens", value.equalTokens},
             {"texts", std::move(texts)},
+            {"mean_kl_nats", statistic(value.meanKl, value.klTokens)},
+            {"max_kl_nats", statistic(value.maxKl, value.klTokens)},
+            {"top_changed", value.topChanged},
             {"layers", std::move(layers)}};
 }
 
@@ -236,6 +240,7 @@ Json compareJson(const CompareReport& report) {
              {"experts_tested", pair.expertsTested},
              {"experts_beyond", pair.expertsBeyond},
              {"experts", std::move(experts)},
+             {"aligned_on_tokens_of_a", report.forced},
              {"aligned", report.aligned[i] ? alignedJson(*report.aligned[i]) : Json()}});
     }
     return {{"file", report.file}, {"runs", runsJson(report)}, {"pairs", std::move(pairs)}};

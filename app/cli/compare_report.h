@@ -19,6 +19,7 @@ struct CompareReport {
     Comparison comparison;
     /// By pair; nothing where the two sides did not see the same prompts.
     std::vector<std::optional<AlignedComparison>> aligned;
+    bool forced = false;   ///< `aligned` is of A's tokens run anew through both sides
     std::size_t top = 20;  ///< shifted experts that the tables list
 };
 

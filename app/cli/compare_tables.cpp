@@ -175,14 +175,22 @@ std::string textDifferences(const AlignedComparison& value) {
     return text;
 }
 
-std::string alignedText(const AlignedComparison& value) {
+std::string nextTokenText(const AlignedComparison& value) {
+    return fmt::format(
+        "Next token, n = {}: KL(A || B) {} nats in the mean, {} at most; another most "
+        "probable token at {} positions.\n",
+        value.klTokens, numberText(value.meanKl), numberText(value.maxKl), value.topChanged);
+}
+
+std::string alignedText(const AlignedComparison& value, bool forced) {
     if (value.n == 0) return {};
     std::string text = fmt::format(
-        "The same tokens, position by position: n = {} in {} layers. Router saturation {} (chance "
-        "{}), gate mass moved {} of {}; {} tokens with the same experts in every layer.\n",
-        value.n, value.layers.size(), numberText(value.saturation), numberText(value.chance),
-        numberText(value.massMoved), numberText(value.mass), value.identicalTokens);
-    text += firstDifference(value) + textDifferences(value);
+        "{}, position by position: n = {} in {} layers. Router saturation {} (chance {}), gate "
+        "mass moved {} of {}; {} tokens with the same experts in every layer.\n",
+        forced ? "A's tokens through both sides" : "The same tokens", value.n, value.layers.size(),
+        numberText(value.saturation), numberText(value.chance), numberText(value.massMoved),
+        numberText(value.mass), value.identicalTokens);
+    text += firstDifference(value) + (forced ? nextTokenText(value) : textDifferences(value));
     TextTable table({"layer", "n", "saturation", "mass moved", "changed tokens"});
     for (const AlignedLayer& layer : value.layers) {
         table.add({count(layer.layer), count(value.n), numberText(layer.saturation),
@@ -209,7 +217,7 @@ std::string compareTables(const CompareReport& report) {
                                 runOf(report, pair.b).label);
         }
         text += strataTable(report, pair) + layersTable(report, pair) + expertsTable(report, pair);
-        if (report.aligned[i]) text += alignedText(*report.aligned[i]);
+        if (report.aligned[i]) text += alignedText(*report.aligned[i], report.forced);
     }
     while (text.ends_with("\n\n")) text.pop_back();
     return text;

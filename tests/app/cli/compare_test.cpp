@@ -158,5 +158,20 @@ TEST_F(Compare, BadInputIsNamed) {
     expectComplaint({"compare", *s_folder / "none.db", "1", "2"}, 1, "none.db");
 }
 
+// The same model and settings on both sides: identical tokens cannot be routed otherwise.
+TEST_F(Compare, SameTokensRunsTheTextOfAThroughBothSides) {
+    const Json all = json({"3", "4", "--same-tokens"});
+    const Json& pair = all.at("pairs").at(0);
+    EXPECT_EQ(pair.at("aligned_on_tokens_of_a"), true);
+    const Json& aligned = pair.at("aligned");
+    EXPECT_EQ(aligned.at("n"), all.at("runs").at(0).at("prompt_tokens").get<int>() +
+                                   all.at("runs").at(0).at("answer_tokens").get<int>());
+    EXPECT_EQ(aligned.at("saturation").at("value"), 1.0);
+    EXPECT_EQ(aligned.at("max_kl_nats").at("value"), 0.0);
+    EXPECT_EQ(aligned.at("max_kl_nats").at("n"), aligned.at("n"));
+    EXPECT_EQ(json({"3", "4"}).at("pairs").at(0).at("aligned"), nullptr);
+    EXPECT_THAT(compare({"3", "4", "--same-tokens"}).out, HasSubstr("KL(A || B)"));
+}
+
 }  // namespace
 }  // namespace gatescope::cli
