@@ -18,7 +18,7 @@ TEST(UnitLabels, AllAssignmentsOnceWhereTheyAreFew) {
     EXPECT_TRUE(labels.exact());
     EXPECT_EQ(labels.assignments(), 18);
     ASSERT_EQ(labels.count(), 18);
-    EXPECT_DOUBLE_EQ(labels.smallestP(), 1.0 / 18);
+    EXPECT_DOUBLE_EQ(labels.smallestP(), 2.0 / 18);  // the first group has halves
     EXPECT_EQ(labels.unitsFirst(), 3);
     EXPECT_EQ(labels.unitsSecond(), 4);
     std::set<Labels> seen;
