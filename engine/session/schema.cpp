@@ -247,7 +247,8 @@ CREATE INDEX session_tags_by_tag ON session_tags (tag, session);
 constexpr const char* kListedSessions = R"sql(
 DROP INDEX sessions_by_update;
 CREATE INDEX sessions_listed ON sessions (updated_ms, pinned, deleted_ms, created_ms, title,
-    model_name, turn_count, token_count, branched_from_session);
+    model_name, turn_count, token_count, branched_from_session, branched_from_turn,
+    branched_from_seq);
 
 CREATE TRIGGER turns_counted_in AFTER INSERT ON turns WHEN new.replaced = 0 BEGIN
     UPDATE sessions SET turn_count = turn_count + 1 WHERE id = new.session;
@@ -271,9 +272,17 @@ CREATE TRIGGER answers_counted_out AFTER DELETE ON answers WHEN old.ids IS NOT N
 END;
 )sql";
 
+// One or two characters, a word in Chinese, are found by the trigrams that begin with them, and
+// where no trigram begins, at the end of a text, here.
+constexpr const char* kEndsOfTexts = R"sql(
+CREATE INDEX turns_by_end ON turns (substr(text, -2));
+CREATE INDEX turns_by_last ON turns (substr(text, -1));
+)sql";
+
 void addBrowsing(SQLite::Database& database) {
     database.exec(kBrowserColumns);
     database.exec(kListedSessions);
+    database.exec(kEndsOfTexts);
 }
 
 constexpr std::array<Migration, 3> kMigrations = {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/session/session_store.h"
 
-#include <algorithm>
+#include <sqlite3.h>
+
 #include <functional>
 #include <map>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "engine/error.h"
 #include "engine/session/schema.h"
 #include "engine/session/session_file.h"
+#include "engine/session/session_listing.h"
 #include "engine/session/sql.h"
 #include "engine/session/stored_rows.h"
 #include "engine/text/utf8_stream.h"
@@ -16,19 +18,6 @@
 namespace gatescope {
 
 namespace {
-
-constexpr std::size_t kTrigram = 3;  // the search index knows texts from this length on
-
-/// `where` picks rows of `sessions s`.
-std::string summaryQuery(const std::string& where) {
-    // seq counts from 0 without gaps: the last one of each answer tells its number of tokens.
-    return "SELECT s.id, s.title, s.model_name, s.created_ms, s.updated_ms, "
-           "(SELECT count(*) FROM turns t WHERE t.session = s.id AND t.replaced = 0), "
-           "(SELECT coalesce(sum((SELECT max(k.seq) + 1 FROM tokens k WHERE k.session = a.session "
-           "AND k.turn = a.turn)), 0) FROM answers a WHERE a.session = s.id) "
-           "FROM sessions s " +
-           where + " ORDER BY s.updated_ms DESC, s.id DESC";
-}
 
 std::string answerQuery(const char* columns, const char* table, const char* order) {
     return fmt::format("SELECT {} FROM {} WHERE session = ? AND turn = ? ORDER BY {}", columns,
@@ -40,18 +29,12 @@ std::string answerQuery(const char* columns, const char* table, const char* orde
 struct Queries {
     Queries(const SQLite::Database& database, int version)
         : schemaVersion(version),
-          all(database, summaryQuery("")),
-          one(database, summaryQuery("WHERE s.id = ?")),
-          byIndex(database, summaryQuery("WHERE s.id IN (SELECT t.session FROM turns t WHERE t.id "
-                                         "IN (SELECT rowid FROM turns_fts WHERE turns_fts "
-                                         "MATCH ?))")),
-          byScan(database, summaryQuery("WHERE s.id IN (SELECT t.session FROM turns t WHERE "
-                                        "t.text LIKE ? ESCAPE '\\')")),
+          listing(database, version),
           info(database, fmt::format("SELECT {} FROM sessions WHERE id = ?", kInfoColumns)),
           turns(database,
                 fmt::format("SELECT {} FROM turns t LEFT JOIN answers a ON a.session = t.session "
                             "AND a.turn = t.turn WHERE t.session = ? ORDER BY t.turn",
-                            kTurnColumns)),
+                            version < 3 ? kTurnColumnsBefore3 : kTurnColumns)),
           tokens(database, answerQuery(kTokenColumns, "tokens", "seq")),
           steps(database, answerQuery(kStepColumns, "steps", "seq")),
           verifySteps(database, version == 1 ? answerQuery(kVerifyColumnsV1, "drafts", "seq")
@@ -61,21 +44,9 @@ struct Queries {
           routing(database, answerQuery(kRoutingColumns, "routing", "seq, mtp, idx")) {}
 
     int schemaVersion;
-    SQLite::Statement all, one, byIndex, byScan, info, turns, tokens, steps, verifySteps, drafts,
-        routing;
+    SessionListing listing;
+    SQLite::Statement info, turns, tokens, steps, verifySteps, drafts, routing;
 };
-
-SessionSummary summaryOf(SQLite::Statement& row) {
-    SessionSummary summary;
-    summary.id = row.getColumn(0).getInt64();
-    summary.title = row.getColumn(1).getString();
-    summary.modelName = row.getColumn(2).getString();
-    summary.createdMs = row.getColumn(3).getInt64();
-    summary.updatedMs = row.getColumn(4).getInt64();
-    summary.turns = row.getColumn(5).getInt64();
-    summary.tokens = row.getColumn(6).getInt64();
-    return summary;
-}
 
 /// All rows of a query with these parameters, each turned into a value.
 template <class Make, class... Values>
@@ -87,24 +58,6 @@ auto collect(SQLite::Statement& query, Make make, const Values&... values) {
         rows.push_back(make(query));
     }
     return rows;
-}
-
-std::size_t codePoints(const std::string& text) {
-    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-        return (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-    }));
-}
-
-/// `text` with `by` before every character that is special.
-std::string escaped(const std::string& text, const std::string& special, char by) {
-    std::string out;
-    for (const char c : text) {
-        if (special.find(c) != std::string::npos) {
-            out += by;
-        }
-        out += c;
-    }
-    return out;
 }
 
 }  // namespace
@@ -238,24 +191,28 @@ SessionStore::SessionStore(const std::filesystem::path& file)
 
 SessionStore::~SessionStore() = default;
 
-std::vector<SessionSummary> SessionStore::list() const {
-    return m_impl->atOneMoment([this] { return collect(m_impl->queries->all, summaryOf); });
+std::vector<SessionSummary> SessionStore::list(const SessionQuery& query) const {
+    return m_impl->atOneMoment([this, &query] { return m_impl->queries->listing.list(query); });
 }
 
 std::vector<SessionSummary> SessionStore::search(const std::string& text) const {
-    return m_impl->atOneMoment([this, &text] {
-        if (codePoints(text) >= kTrigram) {
-            return collect(m_impl->queries->byIndex, summaryOf,
-                           '"' + escaped(text, "\"", '"') + '"');
-        }
-        return collect(m_impl->queries->byScan, summaryOf, '%' + escaped(text, "%_\\", '\\') + '%');
-    });
+    SessionQuery query;
+    query.text = text;
+    return list(query);
+}
+
+SessionFacets SessionStore::facets() const {
+    return m_impl->atOneMoment([this] { return m_impl->queries->listing.facets(); });
+}
+
+void SessionStore::interrupt() {
+    sqlite3_interrupt(m_impl->database.getHandle());
 }
 
 StoredSession SessionStore::load(std::int64_t session) const {
     return m_impl->atOneMoment([this, session] {
         Queries& queries = *m_impl->queries;
-        const auto summaries = collect(queries.one, summaryOf, session);
+        const auto summaries = queries.listing.one(session);
         const auto infos = collect(queries.info, infoOf, session);
         if (summaries.empty() || infos.empty()) {
             throw Error(fmt::format("session {}: there is no such session", session));

@@ -10,19 +10,10 @@
 
 #include "engine/session/session_extent.h"
 #include "engine/session/session_log.h"
+#include "engine/session/session_query.h"
 #include "engine/text/chat_format.h"
 
 namespace gatescope {
-
-struct SessionSummary {
-    std::int64_t id = 0;
-    std::string title;
-    std::string modelName;
-    std::int64_t createdMs = 0;  ///< Unix time in milliseconds
-    std::int64_t updatedMs = 0;
-    std::int64_t turns = 0;   ///< messages, without replaced ones
-    std::int64_t tokens = 0;  ///< generated, those of replaced answers too
-};
 
 struct StoredTurn {
     int turn = 0;
@@ -31,6 +22,7 @@ struct StoredTurn {
     std::string finish;  ///< of an answer; "interrupted" if the program ended while it ran
     std::string paramsJson;
     int droppedMessages = 0;
+    int givenTokens = 0;  ///< the first so many tokens were copied from where it branched
     bool replaced = false;
     std::vector<std::int32_t> promptIds;
     std::vector<TokenEvent> tokens;
@@ -53,10 +45,14 @@ class SessionStore {
     explicit SessionStore(const std::filesystem::path& file);  ///< throws Error
     ~SessionStore();
 
-    std::vector<SessionSummary> list() const;  ///< last used first
-    /// The sessions in which a turn contains the text (upper and lower case alike), last used
-    /// first.
+    /// What the query picks, pinned ones first, then last used first. Texts, titles and tags are
+    /// searched, upper and lower case alike.
+    std::vector<SessionSummary> list(const SessionQuery& query = {}) const;
     std::vector<SessionSummary> search(const std::string& text) const;
+    /// What there is to pick from.
+    SessionFacets facets() const;
+    /// Makes what another thread waits for in this object throw Error soon.
+    void interrupt();
     /// One session as it stands at this moment. Throws Error if it is not there or damaged.
     StoredSession load(std::int64_t session) const;
 

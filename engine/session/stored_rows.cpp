@@ -126,6 +126,7 @@ StoredTurn turnOf(SQLite::Statement& row) {
     turn.paramsJson = row.getColumn(6).getString();
     turn.droppedMessages = row.getColumn(7).getInt();
     turn.promptIds = decodeIds(blobView(row.getColumn(8)));
+    turn.givenTokens = row.getColumn(11).getInt();
     if (!row.getColumn(5).isNull()) {
         GenerationResult& result = turn.result.emplace();
         result.finish = finishFromName(turn.finish);

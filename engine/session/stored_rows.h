@@ -48,7 +48,10 @@ RoutedToken routedTokenOf(SQLite::Statement& row);
 /// Columns of the turn and, NULL for a message that is no answer, of its answer.
 inline constexpr const char* kTurnColumns =
     "t.turn, t.role, t.text, t.replaced, a.session, a.finish, a.settings_json, a.dropped_messages, "
-    "a.prompt_ids, a.ids, a.result_json";
+    "a.prompt_ids, a.ids, a.result_json, a.given_tokens";
+inline constexpr const char* kTurnColumnsBefore3 =
+    "t.turn, t.role, t.text, t.replaced, a.session, a.finish, a.settings_json, a.dropped_messages, "
+    "a.prompt_ids, a.ids, a.result_json, 0";
 /// Without tokens and steps; `finish` is "interrupted" for an answer that has none.
 StoredTurn turnOf(SQLite::Statement& row);
 

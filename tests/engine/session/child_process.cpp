@@ -77,7 +77,7 @@ int writeSessions(const std::string& file, const std::string& name, int sessions
                 log->flush();
             }
         }
-        log->endAnswer(session, turn, {});
+        log->endAnswer(session, turn, endOf(tokens));
     }
     return 0;
 }

@@ -68,7 +68,7 @@ TEST(SessionConcurrency, ManyThreadsWriteToOneLog) {
                 for (int i = 0; i < 500; ++i) {
                     log->token(session, turn, numberedToken(i));
                 }
-                log->endAnswer(session, turn, {});
+                log->endAnswer(session, turn, endOf(500));
             });
         }
     }
@@ -96,7 +96,7 @@ TEST(SessionConcurrency, TwoLogsWriteToOneFile) {
                         log->flush();
                     }
                 }
-                log->endAnswer(session, turn, {});
+                log->endAnswer(session, turn, endOf(300));
             }
         });
     }

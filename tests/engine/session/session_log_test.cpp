@@ -43,6 +43,10 @@ WrittenAnswer writeAnswer(SessionLog& log, std::int64_t session, Arbitrary& arbi
         log.step(session, answer.turn, answer.steps.back());
     }
     answer.result = arbitrary.result();
+    answer.result.ids.clear();
+    for (const TokenEvent& token : answer.tokens) {
+        answer.result.ids.push_back(token.id);
+    }
     log.endAnswer(session, answer.turn, answer.result);
     return answer;
 }

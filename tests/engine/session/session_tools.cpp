@@ -356,6 +356,14 @@ std::string quickCheck(const std::filesystem::path& file) {
     return database.execAndGet("PRAGMA quick_check").getString();
 }
 
+GenerationResult endOf(int tokens) {
+    GenerationResult result;
+    for (int i = 0; i < tokens; ++i) {
+        result.ids.push_back(numberedToken(i).id);
+    }
+    return result;
+}
+
 void makeSessionFile(const std::filesystem::path& file, int tokens) {
     const auto log = SessionLog::open(file);
     Arbitrary arbitrary(1);
@@ -366,7 +374,7 @@ void makeSessionFile(const std::filesystem::path& file, int tokens) {
         log->token(session, turn, numberedToken(i));
         log->step(session, turn, arbitrary.step());
     }
-    GenerationResult result;
+    GenerationResult result = endOf(tokens);
     result.text = "The routed ones.";
     log->endAnswer(session, turn, result);
 }

@@ -67,6 +67,9 @@ void writeFile(const std::filesystem::path& file, const std::string& bytes);
 /// "ok" or SQLite's first complaint.
 std::string quickCheck(const std::filesystem::path& file);
 
+/// The end of an answer of that many numbered tokens.
+GenerationResult endOf(int tokens);
+
 /// A closed session file with one session of one answer.
 void makeSessionFile(const std::filesystem::path& file, int tokens = 50);
 
