@@ -36,7 +36,32 @@ std::optional<Blob> blobOrNull(const std::vector<std::uint8_t>& bytes) {
     return bytes.empty() ? std::nullopt : std::optional<Blob>(bytes);
 }
 
+/// A change of what is said about a session; that is no use of it.
+bool isEdit(const LogEntry& entry) {
+    return std::holds_alternative<TitleEntry>(entry.what) ||
+           std::holds_alternative<TagsEntry>(entry.what) ||
+           std::holds_alternative<PinEntry>(entry.what) ||
+           std::holds_alternative<DeleteEntry>(entry.what);
+}
+
+void expectSession(int changed) {
+    if (changed == 0) {
+        throw Error("there is no such session");
+    }
+}
+
+std::string trimmed(const std::string& text) {
+    constexpr const char* kBlank = " \t\r\n";
+    const std::size_t begin = text.find_first_not_of(kBlank);
+    return begin == std::string::npos
+               ? std::string()
+               : text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
+}
+
 std::string refusal(const LogEntry& entry, const std::string& cause) {
+    if (isEdit(entry)) {
+        return fmt::format("session {}: it could not be changed: {}", entry.session, cause);
+    }
     return fmt::format("session {}, turn {}: an entry could not be kept: {}", entry.session,
                        entry.turn, cause);
 }
@@ -46,6 +71,11 @@ std::string refusal(const LogEntry& entry, const std::string& cause) {
 BatchWriter::BatchWriter(SQLite::Database& database)
     : m_database(database),
       m_setTitle(database, "UPDATE sessions SET title = ? WHERE id = ?"),
+      m_setPinned(database, "UPDATE sessions SET pinned = ? WHERE id = ?"),
+      m_setDeleted(database, "UPDATE sessions SET deleted_ms = ? WHERE id = ?"),
+      m_addTag(database, "INSERT OR IGNORE INTO session_tags (session, tag) VALUES (?,?)"),
+      m_removeTag(database, "DELETE FROM session_tags WHERE session = ? AND tag = ?"),
+      m_removeTags(database, "DELETE FROM session_tags WHERE session = ?"),
       m_touch(database, "UPDATE sessions SET updated_ms = max(updated_ms, ?) WHERE id = ?"),
       m_freeTurn(database,
                  "SELECT CASE WHEN EXISTS (SELECT 1 FROM turns WHERE session = ?1 AND turn = ?2) "
@@ -54,7 +84,8 @@ BatchWriter::BatchWriter(SQLite::Database& database)
                    "INSERT INTO turns (session, turn, role, text, created_ms) VALUES (?,?,?,?,?)"),
       m_insertAnswer(database,
                      "INSERT INTO answers (session, turn, started_ms, settings_json, seed, "
-                     "temperature, speculate, dropped_messages) VALUES (?,?,?,?,?,?,?,?)"),
+                     "temperature, speculate, dropped_messages, given_tokens) "
+                     "VALUES (?,?,?,?,?,?,?,?,?)"),
       m_setPrompt(database, "UPDATE answers SET prompt_ids = ? WHERE session = ? AND turn = ?"),
       m_insertToken(database, "INSERT INTO tokens VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"),
       m_insertStep(database, "INSERT INTO steps VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
@@ -79,8 +110,10 @@ std::vector<std::string> BatchWriter::write(const std::vector<LogEntry>& entries
         for (const LogEntry& entry : entries) {
             try {
                 apply(entry);
-                std::int64_t& updated = touched[entry.session];
-                updated = std::max(updated, entry.timeMs);
+                if (!isEdit(entry)) {
+                    std::int64_t& updated = touched[entry.session];
+                    updated = std::max(updated, entry.timeMs);
+                }
             } catch (const SQLite::Exception& cause) {
                 if (!refusedForEver(cause)) {
                     throw;
@@ -108,7 +141,30 @@ void BatchWriter::apply(const LogEntry& entry) {
 }
 
 void BatchWriter::add(const LogEntry& entry, const TitleEntry& title) {
-    execute(m_setTitle, title.title, entry.session);
+    expectSession(execute(m_setTitle, title.title, entry.session));
+}
+
+void BatchWriter::add(const LogEntry& entry, const TagsEntry& tags) {
+    if (tags.removeOthers) {
+        execute(m_removeTags, entry.session);
+    }
+    for (const std::string& tag : tags.remove) {
+        execute(m_removeTag, entry.session, tag);
+    }
+    for (const std::string& tag : tags.add) {
+        if (const std::string plain = trimmed(tag); !plain.empty()) {
+            execute(m_addTag, entry.session, plain);
+        }
+    }
+}
+
+void BatchWriter::add(const LogEntry& entry, const PinEntry& pin) {
+    expectSession(execute(m_setPinned, pin.pinned, entry.session));
+}
+
+void BatchWriter::add(const LogEntry& entry, const DeleteEntry& remove) {
+    const auto when = remove.deleted ? std::optional(entry.timeMs) : std::nullopt;
+    expectSession(execute(m_setDeleted, when, entry.session));
 }
 
 void BatchWriter::add(const LogEntry& entry, const UserTurnEntry& user) {
@@ -121,7 +177,7 @@ void BatchWriter::add(const LogEntry& entry, const AnswerEntry& answer) {
     execute(m_insertAnswer, entry.session, storedTurn(entry), entry.timeMs,
             settingsToJson(answer.params), static_cast<std::int64_t>(sampling.seed),
             sampling.temperature, std::string(name(answer.params.speculate)),
-            answer.droppedMessages);
+            answer.droppedMessages, answer.givenTokens);
 }
 
 void BatchWriter::add(const LogEntry& entry, const PromptEntry& prompt) {
@@ -177,6 +233,8 @@ void BatchWriter::insertTurn(const LogEntry& entry, const std::string& role,
     const int turn = m_freeTurn.getColumn(0).getInt();
     m_freeTurn.tryReset();
     execute(m_insertTurn, entry.session, turn, role, text, entry.timeMs);
+    // Whoever goes on with a deleted session wants to keep it.
+    execute(m_setDeleted, std::optional<std::int64_t>(), entry.session);
     if (turn != entry.turn) {
         m_renumbered[{entry.session, entry.turn}] = turn;
     } else {

@@ -42,6 +42,9 @@ class BatchWriter {
     void add(const LogEntry& entry, const StepEntry& step);
     void add(const LogEntry& entry, const EndEntry& end);
     void add(const LogEntry& entry, const ReplaceEntry& replace);
+    void add(const LogEntry& entry, const TagsEntry& tags);
+    void add(const LogEntry& entry, const PinEntry& pin);
+    void add(const LogEntry& entry, const DeleteEntry& remove);
 
     void insertTurn(const LogEntry& entry, const std::string& role, const std::string& text);
     void insertSpeculation(const LogEntry& entry, std::int64_t seq, const SpeculativeStep& step);
@@ -53,6 +56,11 @@ class BatchWriter {
 
     SQLite::Database& m_database;
     SQLite::Statement m_setTitle;
+    SQLite::Statement m_setPinned;
+    SQLite::Statement m_setDeleted;
+    SQLite::Statement m_addTag;
+    SQLite::Statement m_removeTag;
+    SQLite::Statement m_removeTags;
     SQLite::Statement m_touch;
     SQLite::Statement m_freeTurn;
     SQLite::Statement m_insertTurn;

@@ -21,6 +21,7 @@ struct UserTurnEntry {
 struct AnswerEntry {
     GenerationParams params;
     int droppedMessages = 0;
+    int givenTokens = 0;
 };
 struct PromptEntry {
     std::vector<std::int32_t> ids;
@@ -35,13 +36,24 @@ struct EndEntry {
     GenerationResult result;
 };
 struct ReplaceEntry {};
+struct TagsEntry {
+    std::vector<std::string> add;
+    std::vector<std::string> remove;
+    bool removeOthers = false;  ///< all that are not among `add`
+};
+struct PinEntry {
+    bool pinned = true;
+};
+struct DeleteEntry {
+    bool deleted = true;  ///< false: restored
+};
 
 struct LogEntry {
     std::int64_t session = 0;
     int turn = 0;
     std::int64_t timeMs = 0;  ///< Unix time
     std::variant<TitleEntry, UserTurnEntry, AnswerEntry, PromptEntry, TokenEntry, StepEntry,
-                 EndEntry, ReplaceEntry>
+                 EndEntry, ReplaceEntry, TagsEntry, PinEntry, DeleteEntry>
         what;
 };
 

@@ -10,6 +10,7 @@
 
 #include "engine/error.h"
 #include "engine/session/log_queue.h"
+#include "engine/session/purge.h"
 #include "engine/session/session_file.h"
 #include "engine/session/settings_json.h"
 #include "engine/session/sql.h"
@@ -76,6 +77,7 @@ std::unique_ptr<SessionLog> SessionLog::open(const std::filesystem::path& file) 
     auto impl = std::make_unique<Impl>(file);
     try {
         completeUnfinishedTexts(impl->control);
+        purgeDeleted(impl->control, nowMs() - kKeepDeletedMs);
     } catch (const SQLite::Exception& cause) {
         throw sessionError(impl->file, cause);
     }
@@ -119,6 +121,30 @@ void SessionLog::setTitle(std::int64_t session, std::string title) {
     m_impl->queueEntry(session, 0, TitleEntry{std::move(title)}, false);
 }
 
+void SessionLog::setTags(std::int64_t session, std::vector<std::string> tags) {
+    m_impl->queueEntry(session, 0, TagsEntry{std::move(tags), {}, true}, true);
+}
+
+void SessionLog::addTag(std::int64_t session, std::string tag) {
+    m_impl->queueEntry(session, 0, TagsEntry{{std::move(tag)}, {}, false}, true);
+}
+
+void SessionLog::removeTag(std::int64_t session, std::string tag) {
+    m_impl->queueEntry(session, 0, TagsEntry{{}, {std::move(tag)}, false}, true);
+}
+
+void SessionLog::setPinned(std::int64_t session, bool pinned) {
+    m_impl->queueEntry(session, 0, PinEntry{pinned}, true);
+}
+
+void SessionLog::remove(std::int64_t session) {
+    m_impl->queueEntry(session, 0, DeleteEntry{true}, true);
+}
+
+void SessionLog::restore(std::int64_t session) {
+    m_impl->queueEntry(session, 0, DeleteEntry{false}, true);
+}
+
 int SessionLog::addUserTurn(std::int64_t session, std::string text) {
     const int turn = m_impl->takeTurn(session);
     m_impl->queueEntry(session, turn, UserTurnEntry{std::move(text)}, true);
@@ -126,9 +152,9 @@ int SessionLog::addUserTurn(std::int64_t session, std::string text) {
 }
 
 int SessionLog::beginAnswer(std::int64_t session, const GenerationParams& params,
-                            int droppedMessages) {
+                            int droppedMessages, int givenTokens) {
     const int turn = m_impl->takeTurn(session);
-    m_impl->queueEntry(session, turn, AnswerEntry{params, droppedMessages}, false);
+    m_impl->queueEntry(session, turn, AnswerEntry{params, droppedMessages, givenTokens}, false);
     return turn;
 }
 

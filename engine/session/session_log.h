@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/decode/generation.h"
 #include "engine/trace/step_trace.h"
@@ -24,6 +25,9 @@ struct SessionInfo {
     std::string precision = "exact";
     RoutingShape shape;
 };
+
+/// How long a deleted session can be restored.
+inline constexpr std::int64_t kKeepDeletedMs = std::int64_t{30} * 24 * 60 * 60 * 1000;
 
 /// The writing side of a session file: a lossless queue, its own thread and connection, one
 /// transaction per flush and a flush at least every 100 ms. Every call returns at once (except
@@ -46,13 +50,27 @@ class SessionLog {
     void onError(std::function<void(std::string)> handler);
 
     std::int64_t beginSession(const SessionInfo& info);  ///< the new session's number
+
+    /// Changes of a session of this or an earlier run, in order with all that is written. They do
+    /// not count as use: the session keeps its place among the last used ones. One that is not in
+    /// the file is reported to the handler of onError.
     void setTitle(std::int64_t session, std::string title);
+    void setTags(std::int64_t session, std::vector<std::string> tags);
+    void addTag(std::int64_t session, std::string tag);
+    void removeTag(std::int64_t session, std::string tag);
+    void setPinned(std::int64_t session, bool pinned);
+    /// Deletes with time to restore: the session is purged when the file is opened for writing
+    /// kKeepDeletedMs later. What is still written to it is kept; a new turn restores it.
+    void remove(std::int64_t session);
+    void restore(std::int64_t session);
 
     /// A turn is one message. The user's is complete at once; the assistant's grows by tokens.
     /// Returns the turn's number within the session, from 0. The session may be one from an earlier
     /// run that is continued; throws Error if it is not in the file.
     int addUserTurn(std::int64_t session, std::string text);
-    int beginAnswer(std::int64_t session, const GenerationParams& params, int droppedMessages);
+    /// `givenTokens`: the answer begins with so many tokens that are not this run's choice.
+    int beginAnswer(std::int64_t session, const GenerationParams& params, int droppedMessages,
+                    int givenTokens = 0);
     void token(std::int64_t session, int turn, const TokenEvent& token);
     /// Prompt tokens of this answer as the model saw them, from position 0.
     void promptTokens(std::int64_t session, int turn, std::vector<std::int32_t> ids);
