@@ -17,11 +17,13 @@
 namespace gatescope {
 namespace {
 
-constexpr std::uint64_t kElementBytes = 4;  // F32 and I32 alike
+std::uint64_t elementBytes(std::string_view dtype) {
+    return dtype == "U8" ? 1 : dtype == "I16" ? 2 : 4;
+}
 
-std::uint64_t checkedBytes(const std::string& file, const std::string& name,
+std::uint64_t checkedBytes(const std::string& file, const std::string& name, std::string_view dtype,
                            const std::vector<std::int64_t>& shape) {
-    std::uint64_t bytes = kElementBytes;
+    std::uint64_t bytes = elementBytes(dtype);
     for (const std::int64_t size : shape) {
         if (size < 0 || (size > 0 && bytes > std::numeric_limits<std::int64_t>::max() /
                                                  static_cast<std::uint64_t>(size))) {
@@ -56,6 +58,10 @@ void SafetensorsWriter::fail(const char* what) const {
     throw fileError(m_file.string(), "", fmt::format("{}: {}", what, std::strerror(errno)));
 }
 
+void SafetensorsWriter::describe(const std::string& key, const std::string& value) {
+    m_metadata[key] = value;
+}
+
 void SafetensorsWriter::declare(const std::string& name, std::string_view dtype,
                                 std::vector<std::int64_t> shape) {
     if (m_descriptor >= 0) {
@@ -63,7 +69,7 @@ void SafetensorsWriter::declare(const std::string& name, std::string_view dtype,
     }
     Entry entry;
     entry.dtype = dtype;
-    entry.bytes = checkedBytes(m_file.string(), name, shape);
+    entry.bytes = checkedBytes(m_file.string(), name, dtype, shape);
     entry.shape = std::move(shape);
     if (!m_entries.emplace(name, std::move(entry)).second) {
         throw fileError(m_file.string(), name, "would be written twice");
@@ -72,6 +78,7 @@ void SafetensorsWriter::declare(const std::string& name, std::string_view dtype,
 
 void SafetensorsWriter::begin() {
     nlohmann::ordered_json header = nlohmann::ordered_json::object();
+    if (!m_metadata.empty()) header["__metadata__"] = m_metadata;
     std::uint64_t offset = 0;
     for (auto& [name, entry] : m_entries) {
         entry.offset = offset;
@@ -84,7 +91,7 @@ void SafetensorsWriter::begin() {
     try {
         text = header.dump();
     } catch (const nlohmann::json::exception&) {
-        throw fileError(m_file.string(), "", "a tensor's name is not valid UTF-8");
+        throw fileError(m_file.string(), "", "a name or a description is not valid UTF-8");
     }
     text.resize((text.size() + 7) / 8 * 8, ' ');
 
@@ -133,6 +140,14 @@ void SafetensorsWriter::append(const std::string& name, std::span<const float> v
 
 void SafetensorsWriter::append(const std::string& name, std::span<const std::int32_t> values) {
     appendBytes(name, "I32", std::as_bytes(values));
+}
+
+void SafetensorsWriter::append(const std::string& name, std::span<const std::int16_t> values) {
+    appendBytes(name, "I16", std::as_bytes(values));
+}
+
+void SafetensorsWriter::append(const std::string& name, std::span<const std::uint8_t> values) {
+    appendBytes(name, "U8", std::as_bytes(values));
 }
 
 void SafetensorsWriter::finish() {

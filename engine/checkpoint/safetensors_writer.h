@@ -25,12 +25,18 @@ class SafetensorsWriter {
     SafetensorsWriter(const SafetensorsWriter&) = delete;
     SafetensorsWriter& operator=(const SafetensorsWriter&) = delete;
 
-    /// Only before the first write. dtype "F32" or "I32".
+    /// Only before the first write. What readers find under `__metadata__`: names and values for
+    /// people and programs, valid UTF-8.
+    void describe(const std::string& key, const std::string& value);
+
+    /// Only before the first write. dtype "F32", "I32", "I16" or "U8".
     void declare(const std::string& name, std::string_view dtype, std::vector<std::int64_t> shape);
 
     /// Values that follow those of this tensor written before.
     void append(const std::string& name, std::span<const float> values);
     void append(const std::string& name, std::span<const std::int32_t> values);
+    void append(const std::string& name, std::span<const std::int16_t> values);
+    void append(const std::string& name, std::span<const std::uint8_t> values);
 
     /// Writes what is left and gives the file its name. Every declared tensor must be complete.
     void finish();
@@ -52,6 +58,7 @@ class SafetensorsWriter {
 
     std::filesystem::path m_file;
     std::filesystem::path m_temporary;
+    std::map<std::string, std::string> m_metadata;
     std::map<std::string, Entry> m_entries;  ///< by name, which is also the order in the file
     std::uint64_t m_dataStart = 0;
     int m_descriptor = -1;

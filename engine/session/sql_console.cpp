@@ -130,7 +130,8 @@ struct SqlConsole::Impl {
     std::vector<std::string> namesOf(sqlite3_stmt* statement) const;
     void bind(sqlite3_stmt* statement, const SqlParameters& parameters) const;
     void readRows(sqlite3_stmt* statement, const SqlSink& sink);
-    [[noreturn]] void fail(const SqlGuard::Watch& watch, const std::stop_token& stop);
+    [[noreturn]] void fail(const SqlGuard::Watch& watch, std::size_t workBytes,
+                           const std::stop_token& stop);
 
     std::filesystem::path file;
     SQLite::Database database;
@@ -235,11 +236,12 @@ void SqlConsole::Impl::readRows(sqlite3_stmt* statement, const SqlSink& sink) {
     }
 }
 
-void SqlConsole::Impl::fail(const SqlGuard::Watch& watch, const std::stop_token& stop) {
+void SqlConsole::Impl::fail(const SqlGuard::Watch& watch, std::size_t workBytes,
+                            const std::stop_token& stop) {
     if (watch.tookTooMuch()) {
         throw error("SQL",
                     fmt::format("the query was stopped because it took more than {} MB of memory",
-                                SqlGuard::kMemoryBytes >> 20));
+                                workBytes >> 20));
     }
     if (stop.stop_requested()) {
         throw Cancelled();
@@ -277,7 +279,7 @@ std::vector<std::string> SqlConsole::parameters(const std::string& sql) {
 }
 
 void SqlConsole::stream(const std::string& sql, const SqlParameters& parameters,
-                        const SqlSink& sink, std::stop_token stop) {
+                        const SqlSink& sink, std::stop_token stop, std::size_t workBytes) {
     if (stop.stop_requested()) {
         throw Cancelled();
     }
@@ -288,11 +290,11 @@ void SqlConsole::stream(const std::string& sql, const SqlParameters& parameters,
     }
     const Statement statement = m_impl->prepare(sql);
     m_impl->bind(statement.get(), parameters);
-    const SqlGuard::Watch watch(*m_impl->guard, stop);
+    const SqlGuard::Watch watch(*m_impl->guard, workBytes, stop);
     try {
         m_impl->readRows(statement.get(), sink);
     } catch (const SQLite::Exception&) {
-        m_impl->fail(watch, stop);
+        m_impl->fail(watch, workBytes, stop);
     }
 }
 
@@ -317,7 +319,7 @@ SqlResult SqlConsole::run(const std::string& sql, const SqlParameters& parameter
         result.rows.emplace_back(row.begin(), row.end());
         return true;
     };
-    stream(sql, parameters, sink, std::move(stop));
+    stream(sql, parameters, sink, std::move(stop), limits.workBytes);
     result.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;

@@ -40,7 +40,7 @@ class SqlConsole {
     /// for a parameter, or needs more memory than a console may take. Throws Cancelled soon after
     /// `stop` is requested.
     void stream(const std::string& sql, const SqlParameters& parameters, const SqlSink& sink,
-                std::stop_token stop = {});
+                std::stop_token stop = {}, std::size_t workBytes = SqlLimits().workBytes);
 
     /// The same with all rows as one value, cut at the limits.
     SqlResult run(const std::string& sql, const SqlParameters& parameters = {},

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <string_view>
 #include <utility>
 
@@ -109,7 +110,7 @@ struct SqlGuard::State {
 struct SqlGuard::Watch::State {
     sqlite3* connection = nullptr;
     std::stop_token stop;
-    std::int64_t memoryBefore = 0;
+    std::int64_t memoryAllowed = 0;
     bool tooMuch = false;
     struct Interrupt {
         sqlite3* connection;
@@ -153,13 +154,14 @@ std::string SqlGuard::refusal() const {
     return refused.empty() ? "" : fmt::format("the console only reads: {} is refused", refused);
 }
 
-SqlGuard::Watch::Watch(SqlGuard& guard, std::stop_token stop) : m_state(std::make_unique<State>()) {
+SqlGuard::Watch::Watch(SqlGuard& guard, std::size_t memoryBytes, std::stop_token stop)
+    : m_state(std::make_unique<State>()) {
     m_state->connection = guard.m_database.getHandle();
     m_state->stop = std::move(stop);
-    m_state->memoryBefore = sqlite3_memory_used();
+    m_state->memoryAllowed = sqlite3_memory_used() + static_cast<std::int64_t>(memoryBytes);
     const auto look = [](void* opaque) {
         State& state = *static_cast<State*>(opaque);
-        state.tooMuch = state.tooMuch || sqlite3_memory_used() - state.memoryBefore > kMemoryBytes;
+        state.tooMuch = state.tooMuch || sqlite3_memory_used() > state.memoryAllowed;
         return state.tooMuch || state.stop.stop_requested() ? 1 : 0;
     };
     sqlite3_progress_handler(m_state->connection, kProgressSteps, look, m_state.get());

@@ -3,7 +3,7 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 
-#include <cstdint>
+#include <cstddef>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -25,10 +25,10 @@ class SqlGuard {
     std::string refusal() const;
 
     /// While one lives, what runs on the connection ends soon after `stop` is requested or when it
-    /// takes too much memory.
+    /// takes more memory than that.
     class Watch {
       public:
-        Watch(SqlGuard& guard, std::stop_token stop);
+        Watch(SqlGuard& guard, std::size_t memoryBytes, std::stop_token stop);
         ~Watch();
         Watch(const Watch&) = delete;
         Watch& operator=(const Watch&) = delete;
@@ -38,9 +38,6 @@ class SqlGuard {
         struct State;
         std::unique_ptr<State> m_state;
     };
-
-    /// What the sorting and grouping of one statement may take beside its result.
-    static constexpr std::int64_t kMemoryBytes = std::int64_t{256} << 20;
 
   private:
     struct State;

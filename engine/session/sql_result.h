@@ -37,6 +37,8 @@ struct SqlResult {
 struct SqlLimits {
     std::size_t rows = 100'000;
     std::size_t bytes = std::size_t{128} << 20;  ///< of the result's cells in memory
+    /// What sorting and grouping may take beside it: beyond that the query is stopped.
+    std::size_t workBytes = std::size_t{256} << 20;
 };
 
 }  // namespace gatescope
