@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/flow_layout.h"
 
+#include <QStyle>
 #include <QWidget>
 #include <algorithm>
 

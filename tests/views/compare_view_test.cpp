@@ -139,6 +139,7 @@ void CompareViewTest::init() {
     m_view = std::make_unique<CompareView>(m_selection.get());
     m_view->resize(700, 720);
     m_view->show();
+    QVERIFY(QTest::qWaitForWindowActive(m_view.get()));
 }
 
 void CompareViewTest::withoutAComparisonItSaysWhatToDo() {
