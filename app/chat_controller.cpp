@@ -65,6 +65,7 @@ ChatController::ChatController(EngineClient* engine, ChatPane* pane, Selection* 
             [this] { setInterventions(nullptr); });
     connect(pane->empty(), &EmptyChat::promptChosen, this, &ChatController::send);
     connect(selection, &Selection::changed, this, &ChatController::onSelectionChanged);
+    connectParts();
     showEmptyChat();
     refreshInput();
 }
@@ -186,6 +187,9 @@ void ChatController::send(const QString& message) {
         m_pane->input()->setText(message);
         return;
     }
+    if (sendFromNewest(message)) {
+        return;
+    }
     hideError();
     setState(ChatState::Answering);
     m_engine->send(message, params());
@@ -243,6 +247,7 @@ void ChatController::clearConversation(const RoutingShape& shape,
                                        std::shared_ptr<const TokenTable> tokens) {
     m_store->reset(shape, std::move(tokens));
     m_session.reset();
+    clearPart();
     m_answerFirst = -1;
     m_answerInterventions.reset();
     setFollowing(false);
@@ -304,6 +309,7 @@ void ChatController::onAnswerStarted(const AnswerStart& start) {
     }
     if (start.again && m_answerFirst >= 0) {
         transcript->removeLastAnswer();
+        countInPart(-static_cast<std::int64_t>(m_store->size() - m_answerFirst));
         m_store->truncate(m_answerFirst);
     }
     const std::vector<std::int32_t> numbers = m_store->setPrompt(start.prompt.pieces);
@@ -364,6 +370,7 @@ void ChatController::onBatch(const FeedBatch& batch) {
         m_store->addStep(*step);
     }
     m_answerTokens += static_cast<int>(batch.tokens.size());
+    countInPart(static_cast<std::int64_t>(batch.tokens.size()));
     follow();
     Q_EMIT tokensArrived(m_answerTokens);
 }

@@ -9,12 +9,13 @@
 #include "app/engine_client.h"
 #include "app/settings.h"
 #include "app/trace_store.h"
+#include "engine/session/session_index.h"
+#include "views/selection.h"
 
 namespace gatescope {
 
 class ChatPane;
 struct Interventions;
-class Selection;
 
 /// What can be done right now.
 enum class ChatState { NoModel, Loading, Ready, Answering, Closed };
@@ -54,6 +55,15 @@ class ChatController final : public QObject {
     void openSession(std::shared_ptr<const StoredSession> stored);
     void showError(const QString& text);
 
+    /// What of the session is shown and counted; null: all of it.
+    const SessionExtent* part() const { return m_part ? &*m_part : nullptr; }
+    /// Other parts of a long session.
+    enum class Part { First, Earlier, Later, Newest };
+    bool hasPart(Part which) const;
+    void goToPart(Part which);
+    /// The part that was asked for cannot be read.
+    void partFailed(const QString& error);
+
     /// Whether the selection goes with the newest token while an answer streams.
     bool following() const { return m_follow; }
     void setFollowing(bool follow);
@@ -73,6 +83,9 @@ class ChatController final : public QObject {
     void modelRefused(const QString& dir);
     /// What was shown before is gone; nothing is known yet of what comes.
     void sessionCleared();
+    /// Answered by openSession() or partFailed().
+    void partWanted(std::int64_t session, const gatescope::PartRequest& request);
+    void partChanged();
     /// session() may be another one.
     void sessionChanged();
     void tokensArrived(int count);
@@ -87,6 +100,30 @@ class ChatController final : public QObject {
     void onAnswerEnded(std::shared_ptr<const AnswerEnd> end);
     void onSessionOpened(const OpenedSession& opened);
     void onSelectionChanged();
+
+    /// A token of the session that is to stand at an edge of the transcript.
+    struct PartAnchor {
+        std::int64_t token = 0;
+        Qt::Edge edge = Qt::TopEdge;
+    };
+    /// Tokens of one answer: as SessionExtent counts them, and their numbers on screen.
+    struct ShownTokens {
+        std::int64_t token = 0;
+        std::int32_t number = 0;
+        std::int32_t count = 0;
+    };
+    void connectParts();
+    void wantPart(const PartRequest& request, std::optional<PartAnchor> anchor);
+    bool sendFromNewest(const QString& message);
+    void clearPart();
+    std::optional<std::int64_t> selectedToken() const;
+    std::int32_t numberOfToken(std::int64_t token) const;
+    void beginPart(const StoredSession& stored);
+    void endPart(std::optional<std::int64_t> selected, const SelectionPoint& before);
+    void showPartBar();
+    void countInPart(std::int64_t tokens);
+    void dropFarEnd();
+    void showCutAnswer(const StoredTurn& turn);
 
     ChatState idleState() const;
     GenerationParams params() const;
@@ -123,6 +160,12 @@ class ChatController final : public QObject {
     std::int32_t m_answerFirst = -1;  ///< number of the last answer's first token
     std::shared_ptr<const Interventions> m_answerInterventions;  ///< of the newest answer
     int m_answerTokens = 0;
+    std::optional<SessionExtent> m_part;  ///< unset: the whole session is shown
+    std::vector<ShownTokens> m_shown;
+    std::optional<PartAnchor> m_partAnchor;
+    bool m_partWanted = false;
+    QString m_promptForNewest;  ///< to be sent when the newest part is shown
+    int m_heldAtOpening = 0;    ///< tokens in the transcript then
     bool m_errorPasses = true;
     bool m_follow = false;  ///< the selection follows the newest token
     bool m_following = false;

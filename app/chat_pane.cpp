@@ -6,6 +6,7 @@
 
 #include "app/changed_routing_bar.h"
 #include "app/loading_bar.h"
+#include "app/part_bar.h"
 #include "views/chat_input.h"
 #include "views/empty_chat.h"
 #include "views/find_bar.h"
@@ -24,11 +25,13 @@ ChatPane::ChatPane(Selection* selection, QWidget* parent)
       m_notices(new NoticeBar),
       m_changedRouting(new ChangedRoutingBar),
       m_find(new FindBar(m_transcript)),
+      m_part(new PartBar),
       m_conversation(new QWidget) {
     auto* conversation = new QVBoxLayout(m_conversation);
     conversation->setContentsMargins(0, 0, 0, 0);
     conversation->setSpacing(0);
     conversation->addWidget(m_find);
+    conversation->addWidget(m_part);
     conversation->addWidget(m_transcript, 1);
     conversation->addWidget(m_legend);
 

@@ -14,6 +14,7 @@ class ChatInput;
 class EmptyChat;
 class FindBar;
 class LoadingBar;
+class PartBar;
 class Selection;
 class TranscriptLegend;
 class TranscriptView;
@@ -34,6 +35,7 @@ class ChatPane final : public QWidget {
     NoticeBar* notices() const { return m_notices; }
     ChangedRoutingBar* changedRouting() const { return m_changedRouting; }
     FindBar* findBar() const { return m_find; }
+    PartBar* part() const { return m_part; }
 
     void showTranscript(bool shown);
     void openFind();
@@ -51,6 +53,7 @@ class ChatPane final : public QWidget {
     NoticeBar* m_notices;
     ChangedRoutingBar* m_changedRouting;
     FindBar* m_find;
+    PartBar* m_part;
     QWidget* m_conversation;
     QStackedLayout* m_stack;
     QString m_markText;

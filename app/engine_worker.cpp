@@ -413,16 +413,38 @@ void EngineWorker::countStored(const StoredSession& stored) {
         for (const TokenEvent& token : turn.tokens) {
             m_counted.push_back(token.id);
         }
-        if (!turn.tokens.empty()) {
+        if (&turn == &stored.turns.back() && !stored.extent.lastAnswerIds.empty()) {
+            m_counted = turn.promptIds;  // of an answer that was cut
+            const auto& ids = stored.extent.lastAnswerIds;
+            m_counted.insert(m_counted.end(), ids.begin(), ids.end());
+        }
+        if (m_counted.size() > turn.promptIds.size()) {
             m_counted.pop_back();  // the last token has not been through the model
         }
     }
 }
 
-void EngineWorker::continueStored(const StoredSession& stored) {
+/// The messages of a session of which only a part was read.
+std::vector<ChatMessage> EngineWorker::historyOf(const SessionExtent& extent) {
     std::vector<ChatMessage> history;
+    for (const StoredMessage& message : extent.messages) {
+        if (message.replaced) {
+            continue;
+        }
+        const bool answer = message.role == Role::Assistant;
+        history.push_back({message.role, answer ? m_model->chatFormat().historyText(message.text)
+                                                : message.text});
+        if (answer) {
+            m_answerTurn = message.turn;
+        }
+    }
+    return history;
+}
+
+void EngineWorker::continueStored(const StoredSession& stored) {
+    std::vector<ChatMessage> history = historyOf(stored.extent);
     for (const StoredTurn& turn : stored.turns) {
-        if (turn.replaced) {
+        if (turn.replaced || !stored.extent.whole()) {
             continue;
         }
         const bool answer = turn.role == Role::Assistant;

@@ -78,6 +78,7 @@ class EngineWorker final : public QObject {
     void count(const PromptRouting& prompt);
     void countStored(const StoredSession& stored);
     void continueStored(const StoredSession& stored);
+    std::vector<ChatMessage> historyOf(const SessionExtent& extent);
 
     std::shared_ptr<LiveFeed> m_feed;
     std::filesystem::path m_sessionFile;

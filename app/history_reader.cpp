@@ -4,6 +4,8 @@
 #include <exception>
 #include <utility>
 
+#include "engine/session/session_pages.h"
+
 namespace gatescope {
 
 /// Lives in the reader's thread; opens the file for each question, which is cheap and leaves no
@@ -12,10 +14,10 @@ class HistoryReader::Worker final : public QObject {
   public:
     explicit Worker(std::filesystem::path file) : m_file(std::move(file)) {}
 
-    template <typename Result, typename Work>
+    template <typename Result, typename Reader = SessionStore, typename Work>
     std::shared_ptr<const Result> ask(Work work, QString& error) const {
         try {
-            const SessionStore store(m_file);
+            const Reader store(m_file);
             return std::make_shared<const Result>(work(store));
         } catch (const std::exception& failure) {
             error = QString::fromUtf8(failure.what());
@@ -65,13 +67,14 @@ void HistoryReader::list() {
         Qt::QueuedConnection);
 }
 
-void HistoryReader::load(std::int64_t session) {
+void HistoryReader::load(std::int64_t session, const PartRequest& part) {
     QMetaObject::invokeMethod(
         m_worker,
-        [this, worker = m_worker, session] {
+        [this, worker = m_worker, session, part] {
             QString error;
-            const auto stored = worker->ask<StoredSession>(
-                [session](const SessionStore& store) { return store.load(session); }, error);
+            const auto stored = worker->ask<StoredSession, SessionPages>(
+                [session, &part](const SessionPages& pages) { return pages.load(session, part); },
+                error);
             QMetaObject::invokeMethod(
                 this,
                 [this, stored, error] {

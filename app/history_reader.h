@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/session/session_index.h"
 #include "engine/session/session_store.h"
 
 namespace gatescope {
@@ -23,8 +24,8 @@ class HistoryReader final : public QObject {
 
     /// Answers with listed(). Calls made while one waits are one call.
     void list();
-    /// Answers with loaded() or failed().
-    void load(std::int64_t session);
+    /// A part of a session, all of it if it is short. Answers with loaded() or loadFailed().
+    void load(std::int64_t session, const PartRequest& part = {});
 
   Q_SIGNALS:
     void listed(std::shared_ptr<const std::vector<gatescope::SessionSummary>> sessions);

@@ -150,6 +150,10 @@ void MainWindow::connectActions() {
     connect(m_actions->stop, &QAction::triggered, m_chat, &ChatController::stop);
     connect(m_actions->regenerate, &QAction::triggered, m_chat, &ChatController::regenerate);
     connect(m_actions->find, &QAction::triggered, m_pane, &ChatPane::openFind);
+    connect(m_actions->earlier, &QAction::triggered, m_chat,
+            [this] { m_chat->goToPart(ChatController::Part::Earlier); });
+    connect(m_actions->later, &QAction::triggered, m_chat,
+            [this] { m_chat->goToPart(ChatController::Part::Later); });
     connect(m_actions->sampling, &QAction::triggered, this, &MainWindow::openSampling);
     const auto speculate = [this](Speculate mode) {
         ChatSettings settings = m_chat->settings();
@@ -256,7 +260,9 @@ void MainWindow::connectSessions() {
     });
     connect(m_history, &HistoryReader::listFailed, list, &SessionListView::setMessage);
     connect(m_history, &HistoryReader::loaded, m_chat, &ChatController::openSession);
-    connect(m_history, &HistoryReader::loadFailed, m_chat, &ChatController::showError);
+    connect(m_history, &HistoryReader::loadFailed, m_chat, &ChatController::partFailed);
+    connect(m_chat, &ChatController::partWanted, m_history, &HistoryReader::load);
+    connect(m_chat, &ChatController::partChanged, this, &MainWindow::refreshActions);
     connect(list, &SessionListView::newSessionRequested, m_chat, &ChatController::newSession);
     connect(list, &SessionListView::opened, this, [this, list](std::int64_t session) {
         if (m_chat->session() != session) {
@@ -401,6 +407,8 @@ void MainWindow::refreshActions() {
     const bool loading = m_chat->state() == ChatState::Loading;
     m_actions->stop->setEnabled(answering);  // disabled, Esc is free for the find bar
     m_actions->regenerate->setEnabled(m_chat->canRegenerate());
+    m_actions->earlier->setEnabled(m_chat->hasPart(ChatController::Part::Earlier));
+    m_actions->later->setEnabled(m_chat->hasPart(ChatController::Part::Later));
     m_actions->newSession->setEnabled(!answering && !loading);
     m_actions->openModel->setEnabled(!answering && !loading);
     m_actions->selectionBack->setEnabled(m_selection.canGoBack());

@@ -22,6 +22,9 @@ QString ReplayController::whyNot(std::int32_t number) const {
     if (m_chat->model() == nullptr || m_chat->state() == ChatState::Closed) {
         return tr("The model that made this session is not open.");
     }
+    if (m_store->partial()) {
+        return tr("Only a part of its answer is loaded, and this needs all that came before it.");
+    }
     if (m_store->contextPosition(number) < 0) {
         return tr("Its context is gone: older messages were dropped since.");
     }

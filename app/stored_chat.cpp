@@ -12,6 +12,9 @@
 namespace gatescope {
 namespace {
 
+/// Positions of a prompt that are held where only a part of the session is shown.
+constexpr std::size_t kMostPrompt = 32'768;
+
 /// What of a token's bytes belongs to the answer's text: end tokens and stop strings do not.
 class AnswerText {
   public:
@@ -38,9 +41,16 @@ class AnswerText {
 
 void ChatController::openSession(std::shared_ptr<const StoredSession> stored) {
     if (m_state == ChatState::Answering || m_state == ChatState::Loading) {
+        if (std::exchange(m_partWanted, false)) {
+            return;  // another part of the session that is on screen: it can be asked for again
+        }
         showError(m_state == ChatState::Answering
                       ? tr("Stop the answer (Esc) to open another session.")
                       : tr("Wait for the model to load, or cancel, to open a session."));
+        return;
+    }
+    if (m_partWanted && !m_session) {
+        m_partWanted = false;  // a part of a session that is no longer on screen
         return;
     }
     m_engine->openSession(std::move(stored));
@@ -49,7 +59,15 @@ void ChatController::openSession(std::shared_ptr<const StoredSession> stored) {
 void ChatController::onSessionOpened(const OpenedSession& opened) {
     const StoredSession& stored = opened.stored;
     const bool mine = m_model && m_model->fingerprint == stored.info.modelFingerprint;
+    const bool moved = m_session == stored.summary.id;
+    const auto selected = moved ? selectedToken() : std::nullopt;
+    const SelectionPoint before = m_selection->current();
     clearConversation(stored.info.shape, mine ? m_model->tokens : nullptr);
+    if (!moved) {
+        m_partAnchor.reset();
+        m_promptForNewest.clear();
+    }
+    beginPart(stored);
     m_session = stored.summary.id;
     SelectionPoint point = m_selection->current();
     point.session = m_session;
@@ -67,7 +85,13 @@ void ChatController::onSessionOpened(const OpenedSession& opened) {
             shown = false;
             continue;
         }
-        const std::vector<std::int32_t> numbers = m_store->setPrompt(opened.prompts[i].pieces);
+        if (i == 0 && stored.extent.cutBefore > 0) {
+            showCutAnswer(turn);
+            continue;
+        }
+        const std::vector<PromptPiece>& pieces = opened.prompts[i].pieces;
+        const std::vector<std::int32_t> numbers = m_store->setPrompt(
+            pieces, m_part && pieces.size() > kMostPrompt ? pieces.size() - kMostPrompt : 0);
         if (!shown) {
             showUserTurn(message, opened.prompts[i], numbers);
             shown = true;
@@ -85,10 +109,21 @@ void ChatController::onSessionOpened(const OpenedSession& opened) {
     }
     m_pane->transcript()->flush();
     m_pane->showTranscript(!m_pane->transcript()->isEmpty());
+    endPart(selected, before);
     m_closedReason = tr("Made with %1. Open that model to go on, or begin a new session (Ctrl+N).")
                          .arg(QString::fromStdString(stored.info.modelName));
     setState(opened.canContinue ? ChatState::Ready : ChatState::Closed);
     Q_EMIT sessionChanged();
+    if (const QString next = std::exchange(m_promptForNewest, {}); !next.isEmpty()) {
+        send(next);
+    }
+}
+
+/// The part begins within an answer.
+void ChatController::showCutAnswer(const StoredTurn& turn) {
+    showNotice(tr("The beginning of this answer is in the part before."));
+    m_store->beginAt(turn.tokens.empty() ? 0 : turn.tokens.front().position);
+    showAnswerTurn(turn);
 }
 
 void ChatController::showAnswerTurn(const StoredTurn& turn) {
@@ -99,6 +134,9 @@ void ChatController::showAnswerTurn(const StoredTurn& turn) {
     beginAnswer(settingsFromJson(turn.paramsJson).interventions);
     transcript->beginTurn(TranscriptView::Turn::Answer);
     AnswerText text(turn);
+    const std::int64_t begin = m_shown.empty() ? m_part ? m_part->firstToken : 0
+                                               : m_shown.back().token + m_shown.back().count;
+    m_shown.push_back({begin, m_store->size(), static_cast<std::int32_t>(turn.tokens.size())});
     for (const TokenEvent& token : turn.tokens) {
         const std::int32_t number = m_store->addToken(token);
         transcript->append({number, QString::fromStdString(text.take(token.bytes)), token.draft});
@@ -110,7 +148,10 @@ void ChatController::showAnswerTurn(const StoredTurn& turn) {
         m_store->addStep(step);
     }
     transcript->flush();
-    if (turn.finish == "interrupted") {
+    const std::int64_t end = m_shown.back().token + m_shown.back().count;
+    if (m_part && m_part->cutAfter > 0 && end == m_part->firstToken + m_part->tokens) {
+        showNotice(tr("This answer goes on in the part behind."));
+    } else if (turn.finish == "interrupted") {
         showNotice(tr("The program ended while this was being written."));
     } else {
         for (const Finish finish : {Finish::Length, Finish::Context, Finish::Cancelled}) {

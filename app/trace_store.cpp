@@ -30,15 +30,20 @@ void TraceStore::beginAnswer(bool anew) {
     m_speculationBefore = m_speculation;
 }
 
-std::vector<std::int32_t> TraceStore::setPrompt(const std::vector<PromptPiece>& pieces) {
+std::vector<std::int32_t> TraceStore::setPrompt(const std::vector<PromptPiece>& pieces,
+                                                std::size_t first) {
     forgetEarly();
     std::size_t same = 0;
-    while (same < pieces.size() && same < m_numberAt.size() &&
-           m_entries[static_cast<std::size_t>(m_numberAt[same])].tokenId == pieces[same].id) {
+    while (m_first + same < pieces.size() && same < m_numberAt.size() &&
+           m_entries[static_cast<std::size_t>(m_numberAt[same])].tokenId ==
+               pieces[m_first + same].id) {
         ++same;
     }
+    if (same == 0) {
+        m_first = std::min(first, pieces.size());
+    }
     m_numberAt.resize(same);
-    for (std::size_t i = same; i < pieces.size(); ++i) {
+    for (std::size_t i = m_first + same; i < pieces.size(); ++i) {
         m_numberAt.push_back(size());
         Entry entry;
         entry.tokenId = pieces[i].id;
@@ -46,7 +51,15 @@ std::vector<std::int32_t> TraceStore::setPrompt(const std::vector<PromptPiece>& 
         entry.bytes = pieces[i].bytes;
         m_entries.push_back(std::move(entry));
     }
-    return m_numberAt;
+    std::vector<std::int32_t> numbers(m_first, -1);
+    numbers.insert(numbers.end(), m_numberAt.begin(), m_numberAt.end());
+    return numbers;
+}
+
+void TraceStore::beginAt(std::int32_t position) {
+    forgetEarly();
+    m_numberAt.clear();
+    m_first = static_cast<std::size_t>(std::max(position, 0));
 }
 
 std::int32_t TraceStore::addToken(const TokenEvent& token) {
@@ -62,8 +75,9 @@ std::int32_t TraceStore::addToken(const TokenEvent& token) {
     entry.rejectedDraftId = token.rejectedDraftId;
     entry.step = token.step;
     m_entries.push_back(std::move(entry));
-    if (position >= 0 && position <= static_cast<std::int32_t>(m_numberAt.size())) {
-        m_numberAt.resize(static_cast<std::size_t>(position));
+    const auto at = static_cast<std::size_t>(position) - m_first;  // before it: far beyond the end
+    if (position >= 0 && at <= m_numberAt.size()) {
+        m_numberAt.resize(at);
         m_numberAt.push_back(number);
         // An accepted draft went through the model before it became a token.
         for (const bool mtp : {false, true}) {
@@ -130,10 +144,11 @@ void TraceStore::addReplacedStep(const StepTrace& step) {
 }
 
 void TraceStore::attach(const RoutedToken& token, bool mtp) {
-    if (token.phase == Phase::Rejected || token.position < 0) {
+    if (token.phase == Phase::Rejected || token.position < 0 ||
+        static_cast<std::size_t>(token.position) < m_first) {
         return;
     }
-    const auto position = static_cast<std::size_t>(token.position);
+    const auto position = static_cast<std::size_t>(token.position) - m_first;
     if (position >= m_numberAt.size()) {
         m_early[mtp ? 1 : 0][token.position] = token;
         return;
@@ -206,6 +221,9 @@ const TraceStore::Entry* TraceStore::entry(std::int32_t number) const {
 
 std::vector<std::int32_t> TraceStore::contextIds() const {
     std::vector<std::int32_t> ids;
+    if (partial()) {
+        return ids;
+    }
     ids.reserve(m_numberAt.size());
     for (const std::int32_t number : m_numberAt) {
         ids.push_back(m_entries[static_cast<std::size_t>(number)].tokenId);
@@ -215,7 +233,7 @@ std::vector<std::int32_t> TraceStore::contextIds() const {
 
 std::int32_t TraceStore::contextPosition(std::int32_t number) const {
     const auto found = std::lower_bound(m_numberAt.begin(), m_numberAt.end(), number);
-    return found != m_numberAt.end() && *found == number
+    return !partial() && found != m_numberAt.end() && *found == number
                ? static_cast<std::int32_t>(found - m_numberAt.begin())
                : -1;
 }

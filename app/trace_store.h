@@ -47,9 +47,16 @@ class TraceStore {
     void reset(const RoutingShape& shape, std::shared_ptr<const TokenTable> tokens = nullptr);
     const RoutingShape& shape() const { return m_shape; }
 
-    /// The context from here on. Positions that begin as before keep their numbers. Returns the
-    /// number of each position.
-    std::vector<std::int32_t> setPrompt(const std::vector<PromptPiece>& pieces);
+    /// The context from here on. Positions that begin as before keep their numbers. Of a context
+    /// that begins anew the positions before `first` are not held. Returns the number of each
+    /// position, -1 for one that is not held.
+    std::vector<std::int32_t> setPrompt(const std::vector<PromptPiece>& pieces,
+                                        std::size_t first = 0);
+    /// The context from here on, of which nothing before this position is held: the session is
+    /// shown from the middle of an answer.
+    void beginAt(std::int32_t position);
+    /// The beginning of the context is not held.
+    bool partial() const { return m_first > 0; }
     /// What comes now belongs to a new answer. `anew`: it is routed in another way than what came
     /// before, so speculation is counted from here on.
     void beginAnswer(bool anew = false);
@@ -63,9 +70,9 @@ class TraceStore {
 
     std::int32_t size() const { return static_cast<std::int32_t>(m_entries.size()); }
     const Entry* entry(std::int32_t number) const;
-    /// Token ids of the context as it stands now, by position.
+    /// Token ids of the context as it stands now, by position; empty if it is partial().
     std::vector<std::int32_t> contextIds() const;
-    /// Where a token stands in the present context; -1: no longer in it.
+    /// Where a token stands in the present context; -1: no longer in it, or it is partial().
     std::int32_t contextPosition(std::int32_t number) const;
     /// Numbers of the tokens routed to an expert of an MoE layer (MTP layer included), ascending.
     std::vector<std::int32_t> routedTo(int layer, int expert) const;
@@ -84,7 +91,8 @@ class TraceStore {
     std::size_t m_scoreBudget;
     RoutingShape m_shape;
     std::vector<Entry> m_entries;
-    std::vector<std::int32_t> m_numberAt;  ///< by context position
+    std::size_t m_first = 0;               ///< context position of the first one held
+    std::vector<std::int32_t> m_numberAt;  ///< by context position from m_first on
     /// Routed before its token was told, by position; main layers and MTP layer.
     std::array<std::map<std::int32_t, RoutedToken>, 2> m_early;
     std::shared_ptr<const TokenTable> m_tokens;

@@ -45,6 +45,8 @@ void WindowActions::addChatMenu() {
     regenerate = add(menu, tr("&Regenerate"), {QKeySequence(Qt::CTRL | Qt::Key_R)});
     menu->addSeparator();
     find = add(menu, tr("&Find…"), {QKeySequence(Qt::CTRL | Qt::Key_F)});
+    earlier = add(menu, tr("Show earl&ier"), {QKeySequence(Qt::ALT | Qt::Key_PageUp)});
+    later = add(menu, tr("Show la&ter"), {QKeySequence(Qt::ALT | Qt::Key_PageDown)});
     menu->addSeparator();
     sampling = add(menu, tr("S&ampling…"), {QKeySequence(Qt::CTRL | Qt::Key_Comma)});
     speculate = add(menu, tr("Sp&eculation"), {QKeySequence(Qt::CTRL | Qt::Key_M)});

@@ -30,6 +30,8 @@ class WindowActions final : public QObject {
     QAction* newSession = nullptr;
     QAction* quit = nullptr;
     QAction* find = nullptr;
+    QAction* earlier = nullptr;  ///< parts of a long session
+    QAction* later = nullptr;
     QAction* stop = nullptr;
     QAction* regenerate = nullptr;
     QAction* sampling = nullptr;

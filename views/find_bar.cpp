@@ -20,7 +20,6 @@ constexpr int kMostTinted = 2000;  // a single letter in a long text need not ti
 
 FindBar::FindBar(QTextEdit* view, QWidget* parent)
     : QWidget(parent), m_view(view), m_text(new QLineEdit), m_count(new QLabel) {
-    m_text->setPlaceholderText(tr("Find in this conversation"));
     m_text->setClearButtonEnabled(true);
     m_text->setAccessibleName(tr("Find"));
     m_count->setTextFormat(Qt::PlainText);
@@ -42,6 +41,7 @@ FindBar::FindBar(QTextEdit* view, QWidget* parent)
     button(QStringLiteral("›"), tr("Next (Enter)"), [this] { go(true); });
     button(QStringLiteral("×"), tr("Close (Esc)"), [this] { close(); });
     connect(m_text, &QLineEdit::textChanged, this, &FindBar::search);
+    setScope({});
     hide();
 }
 
@@ -98,9 +98,22 @@ void FindBar::highlight() {
         }
     }
     m_view->setExtraSelections(tints);
-    m_count->setText(wanted.isEmpty() ? QString()
-                     : m_hits == 0    ? tr("not found")
-                                      : tr("%n found", nullptr, m_hits));
+    const QString count = wanted.isEmpty() ? QString()
+                          : m_hits == 0    ? tr("not found")
+                                           : tr("%n found", nullptr, m_hits);
+    m_count->setText(count.isEmpty() || m_scope.isEmpty() ? count
+                                                          : tr("%1 in %2").arg(count, m_scope));
+}
+
+void FindBar::setScope(const QString& scope) {
+    m_scope = scope;
+    m_text->setPlaceholderText(scope.isEmpty() ? tr("Find in this conversation")
+                                               : tr("Find in %1").arg(scope));
+    refresh();
+}
+
+QString FindBar::countText() const {
+    return m_count->text();
 }
 
 void FindBar::go(bool forward) {

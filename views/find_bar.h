@@ -21,6 +21,10 @@ class FindBar final : public QWidget {
     void open();
     void close();
     int hits() const { return m_hits; }
+    /// What the view holds if it is not the whole conversation ("tokens 1–4,000 of 9,000"), else
+    /// empty.
+    void setScope(const QString& scope);
+    QString countText() const;
     /// Searches again after the text changed; the place stays.
     void refresh();
 
@@ -35,6 +39,7 @@ class FindBar final : public QWidget {
     QTextEdit* m_view;
     QLineEdit* m_text;
     QLabel* m_count;
+    QString m_scope;
     int m_hits = 0;
 };
 

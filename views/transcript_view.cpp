@@ -65,6 +65,9 @@ TranscriptView::TranscriptView(Selection* selection, QWidget* parent)
     connect(&m_flushTimer, &QTimer::timeout, this, &TranscriptView::flush);
     connect(m_selection, &Selection::changed, this, &TranscriptView::updateSelected);
     m_basePointSize = font().pointSizeF();
+    // Only what a person does is an action; the value is set behind it.
+    connect(verticalScrollBar(), &QAbstractSlider::actionTriggered, this, &TranscriptView::tellEdge,
+            Qt::QueuedConnection);
 }
 
 QVariant TranscriptView::loadResource(int, const QUrl&) {
@@ -117,9 +120,13 @@ void TranscriptView::flush() {
     }
     // Follow the text only for a person who is at its end; somebody reading above stays there.
     const bool atEnd = verticalScrollBar()->value() >= verticalScrollBar()->maximum() - kGrid;
+    // Together: a paragraph is laid out anew after each edit, and one may hold a whole answer.
+    QTextCursor together(document());
+    together.beginEditBlock();
     for (const TranscriptToken& token : std::exchange(m_waiting, {})) {
         insert(token);
     }
+    together.endEditBlock();
     if (atEnd) {
         verticalScrollBar()->setValue(verticalScrollBar()->maximum());
     }
@@ -306,6 +313,28 @@ void TranscriptView::makeVisible(const Span& span) {
     }
 }
 
+void TranscriptView::scrollTo(std::int32_t position, Qt::Edge edge) {
+    const Span* span = spanOf(position);
+    const std::vector<QRectF> places = span != nullptr ? rects(*span) : std::vector<QRectF>();
+    if (places.empty()) {
+        return;
+    }
+    QScrollBar* bar = verticalScrollBar();
+    const double off = edge == Qt::TopEdge
+                           ? places.front().top() - 2 * kGrid
+                           : places.back().bottom() - viewport()->height() + 2 * kGrid;
+    bar->setValue(bar->value() + static_cast<int>(off));
+}
+
+void TranscriptView::tellEdge() {
+    const QScrollBar* bar = verticalScrollBar();
+    if (bar->value() == bar->minimum() && bar->maximum() > bar->minimum()) {
+        Q_EMIT beginningReached();
+    } else if (bar->value() == bar->maximum() && bar->maximum() > bar->minimum()) {
+        Q_EMIT endReached();
+    }
+}
+
 void TranscriptView::mousePressEvent(QMouseEvent* event) {
     m_pressed = event->pos();
     QTextEdit::mousePressEvent(event);
@@ -360,6 +389,16 @@ void TranscriptView::setColour(Colour colour) {
     }
 }
 
+/// Who reads the end goes on reading it.
+void TranscriptView::resizeEvent(QResizeEvent* event) {
+    QScrollBar* bar = verticalScrollBar();
+    const bool atEnd = bar->value() >= bar->maximum() - kGrid;
+    QTextEdit::resizeEvent(event);
+    if (atEnd) {
+        bar->setValue(bar->maximum());
+    }
+}
+
 void TranscriptView::leaveEvent(QEvent* event) {
     QTextEdit::leaveEvent(event);
     Q_EMIT hoverText({});
@@ -388,6 +427,9 @@ void TranscriptView::keyPressEvent(QKeyEvent* event) {
             return;
         case Qt::Key_Up:
             select(current < 0 ? last : neighbourLine(current, -1));
+            if (current == 0) {
+                Q_EMIT beginningReached();
+            }
             return;
         case Qt::Key_Home:
             select(0);

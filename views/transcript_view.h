@@ -66,6 +66,8 @@ class TranscriptView final : public QTextEdit {
     QString plainText() const;
     /// Where a token stands, in viewport coordinates; null if unknown. For tests.
     QRect tokenRect(std::int32_t position) const;
+    /// Scrolls so that the token stands at an edge of the view. Nothing if it is not here.
+    void scrollTo(std::int32_t position, Qt::Edge edge);
     void setZoom(int steps);
     int zoom() const { return m_zoom; }
 
@@ -77,6 +79,9 @@ class TranscriptView final : public QTextEdit {
     /// "token 7 · "small" ..." under the pointer, empty when there is none.
     void hoverText(const QString& text);
     void zoomChanged(int steps);
+    /// The person scrolled or stepped to the beginning, or to the end, of what is shown.
+    void beginningReached();
+    void endReached();
 
   protected:
     void paintEvent(QPaintEvent* event) override;
@@ -84,6 +89,7 @@ class TranscriptView final : public QTextEdit {
     void mouseReleaseEvent(QMouseEvent* event) override;
     void mouseMoveEvent(QMouseEvent* event) override;
     void leaveEvent(QEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
     void keyPressEvent(QKeyEvent* event) override;
     void wheelEvent(QWheelEvent* event) override;
     void changeEvent(QEvent* event) override;
@@ -109,6 +115,7 @@ class TranscriptView final : public QTextEdit {
     QTextCharFormat charFormat(Turn turn) const;
     void updateSelected();
     void makeVisible(const Span& span);
+    void tellEdge();
 
     const Span* spanOf(std::int32_t position) const;
     const Span* spanAt(const QPoint& viewportPoint) const;

@@ -11,6 +11,8 @@ namespace gatescope {
 
 namespace {
 
+constexpr std::size_t kFewQuestions = 8;
+
 // Positions kept free for the answer before old turns are dropped: a quarter of a short context,
 // but no more than people usually read.
 std::int64_t roomForAnswer(std::int64_t context) {
@@ -54,6 +56,7 @@ Conversation::Prepared Conversation::write() {
     const bool system = !m_messages.empty() && m_messages.front().role == Role::System;
     const std::size_t firstDroppable = system ? 1 : 0;
     Prepared prepared;
+    prepared.droppedMessages = dropFarHistory(format, context - roomForAnswer(context));
     for (;;) {
         // The system message stays; turns are dropped from the oldest on, a question with its
         // answer.
@@ -78,6 +81,29 @@ Conversation::Prepared Conversation::write() {
                         "model holds {}",
                         prepared.ids.size(), context));
     return prepared;
+}
+
+/// Trying to fit a history of thousands of messages one question less at a time would take minutes:
+/// what is certainly too long goes first. The newest questions are taken, twice as many each time,
+/// until they do not fit; what lies before those cannot be in the prompt.
+int Conversation::dropFarHistory(const ChatFormat& format, std::int64_t most) {
+    const bool system = !m_messages.empty() && m_messages.front().role == Role::System;
+    const std::size_t first = (system ? 1 : 0) + static_cast<std::size_t>(m_dropped);
+    std::vector<std::size_t> questions;  // where a prompt may begin, the newest first
+    for (std::size_t i = m_messages.size(); i-- > first;) {
+        if (m_messages[i].role == Role::User) questions.push_back(i);
+    }
+    for (std::size_t count = kFewQuestions; count <= questions.size(); count *= 2) {
+        const std::size_t begin = questions[count - 1];
+        const std::vector<ChatMessage> kept(m_messages.begin() + static_cast<std::ptrdiff_t>(begin),
+                                            m_messages.end());
+        if (static_cast<std::int64_t>(format.prompt(kept).size()) > most) {
+            const int dropped = static_cast<int>(begin - first);
+            m_dropped += dropped;
+            return dropped;
+        }
+    }
+    return 0;
 }
 
 std::vector<TokenId> answerEnds(const LoadedModel& model) {

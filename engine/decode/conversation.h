@@ -50,6 +50,7 @@ class Conversation {
 
   private:
     Prepared write();
+    int dropFarHistory(const ChatFormat& format, std::int64_t most);
 
     LoadedModel& m_model;
     std::vector<ChatMessage> m_messages;

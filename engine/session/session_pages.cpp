@@ -38,9 +38,8 @@ std::string turnQuery(const char* columns, const char* which) {
 struct Queries {
     Queries(const SQLite::Database& database, int version)
         : schemaVersion(version),
-          session(database, fmt::format("SELECT {}, created_ms, updated_ms FROM sessions "
-                                        "WHERE id = ?",
-                                        kInfoColumns)),
+          session(database, fmt::format("SELECT {} FROM sessions WHERE id = ?", kInfoColumns)),
+          times(database, "SELECT created_ms, updated_ms FROM sessions WHERE id = ?"),
           // seq counts from 0 without gaps: the last one tells the number of tokens.
           index(database,
                 turnQuery("t.turn, a.session, t.replaced, (SELECT max(k.seq) + 1 FROM tokens k "
@@ -72,8 +71,8 @@ struct Queries {
                   rangeQuery(kRoutingColumns, "routing", "seq DESC, mtp DESC, idx DESC")) {}
 
     int schemaVersion;
-    SQLite::Statement session, index, turns, messages, tokens, tokenIds, tokenBytes, bytesBefore,
-        tokenStep, stepAt, lastStep, steps, verifySteps, drafts, routing;
+    SQLite::Statement session, times, index, turns, messages, tokens, tokenIds, tokenBytes,
+        bytesBefore, tokenStep, stepAt, lastStep, steps, verifySteps, drafts, routing;
 };
 
 /// Calls `use` for every row of a query with these parameters; stops when it returns false.
@@ -167,10 +166,13 @@ void PartReader::readSession(StoredSession& stored, const SessionIndex& index) {
     const auto take = [&](SQLite::Statement& row) {
         found = true;
         stored.info = infoOf(row);
-        stored.summary.createdMs = row.getColumn(8).getInt64();
-        stored.summary.updatedMs = row.getColumn(9).getInt64();
     };
     forEach(m_queries.session, take, m_session);
+    const auto takeTimes = [&stored](SQLite::Statement& row) {
+        stored.summary.createdMs = row.getColumn(0).getInt64();
+        stored.summary.updatedMs = row.getColumn(1).getInt64();
+    };
+    forEach(m_queries.times, takeTimes, m_session);
     if (!found) {
         throw Error(fmt::format("session {}: there is no such session", m_session));
     }
