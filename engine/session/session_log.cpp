@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -20,7 +21,7 @@ namespace gatescope {
 
 namespace {
 
-std::int64_t nowMs() {
+std::int64_t systemMs() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(
                std::chrono::system_clock::now().time_since_epoch())
         .count();
@@ -29,11 +30,18 @@ std::int64_t nowMs() {
 }  // namespace
 
 struct SessionLog::Impl {
-    explicit Impl(const std::filesystem::path& path)
-        : file(plainPath(path)),
+    Impl(const std::filesystem::path& path, Clock source)
+        : clock(source ? std::move(source) : Clock(systemMs)),
+          file(plainPath(path)),
           notice(prepareSessionFile(file)),
           control(openForWriting(file)),
           queue(file) {}
+
+    /// Never less than what it told before: clocks are set back.
+    std::int64_t nowMs() {
+        const std::lock_guard lock(clockMutex);
+        return lastMs = std::max(lastMs, clock());
+    }
 
     /// Gives out the session's next turn number. A session this log did not begin itself (one that
     /// is being continued) is looked up in the file the first time.
@@ -42,6 +50,9 @@ struct SessionLog::Impl {
         queue.push({session, turn, nowMs(), std::move(what)}, now);
     }
 
+    Clock clock;
+    std::mutex clockMutex;  ///< guards lastMs
+    std::int64_t lastMs = 0;
     std::filesystem::path file;
     std::string notice;
     std::mutex controlMutex;  ///< guards control and nextTurn
@@ -73,15 +84,15 @@ int SessionLog::Impl::takeTurn(std::int64_t session) {
     }
 }
 
-std::unique_ptr<SessionLog> SessionLog::open(const std::filesystem::path& file) {
-    auto impl = std::make_unique<Impl>(file);
-    try {
+std::unique_ptr<SessionLog> SessionLog::open(const std::filesystem::path& file, Clock clock) {
+    try {  // making it, too: tables may be there and not be what they should
+        auto impl = std::make_unique<Impl>(file, std::move(clock));
         completeUnfinishedTexts(impl->control);
-        purgeDeleted(impl->control, nowMs() - kKeepDeletedMs);
+        purgeDeleted(impl->control, impl->nowMs() - kKeepDeletedMs);
+        return std::unique_ptr<SessionLog>(new SessionLog(std::move(impl)));
     } catch (const SQLite::Exception& cause) {
-        throw sessionError(impl->file, cause);
+        throw sessionError(plainPath(file), cause);
     }
-    return std::unique_ptr<SessionLog>(new SessionLog(std::move(impl)));
 }
 
 SessionLog::SessionLog(std::unique_ptr<Impl> impl) : m_impl(std::move(impl)) {}
@@ -105,7 +116,7 @@ std::int64_t SessionLog::beginSession(const SessionInfo& info) {
             "INSERT INTO sessions (created_ms, updated_ms, title, model_name, model_path, "
             "model_fingerprint, config_json, device, precision, shape_json) "
             "VALUES (?,?,?,?,?,?,?,?,?,?)");
-        const std::int64_t now = nowMs();
+        const std::int64_t now = m_impl->nowMs();
         execute(insert, now, now, info.title, info.modelName, info.modelPath, info.modelFingerprint,
                 info.configJson, info.device, info.precision, shapeToJson(info.shape));
         const std::int64_t session = m_impl->control.getLastInsertRowid();

@@ -38,8 +38,13 @@ inline constexpr std::int64_t kKeepDeletedMs = std::int64_t{30} * 24 * 60 * 60 *
 /// is refused with an Error.
 class SessionLog {
   public:
-    /// Opens or creates the file. Throws Error naming the file and the cause.
-    static std::unique_ptr<SessionLog> open(const std::filesystem::path& file);
+    /// Unix time in milliseconds. May jump: what one log writes never goes back in time, so that no
+    /// duration is negative and sessions are listed as they were used. Called by any thread.
+    using Clock = std::function<std::int64_t()>;
+
+    /// Opens or creates the file. Throws Error naming the file and the cause. Without a clock the
+    /// system's is taken.
+    static std::unique_ptr<SessionLog> open(const std::filesystem::path& file, Clock clock = {});
     ~SessionLog();  ///< writes what is queued, then closes
 
     /// What opening had to do ("FILE was damaged and is kept as ..."); empty if nothing.

@@ -46,7 +46,8 @@ struct Queries {
                           "WHERE k.session = a.session AND k.turn = a.turn), "
                           "length(a.prompt_ids)",
                           "")),
-          turns(database, turnQuery(kTurnColumns, "AND t.turn BETWEEN ? AND ?")),
+          turns(database, turnQuery(version < 3 ? kTurnColumnsBefore3 : kTurnColumns,
+                                    "AND t.turn BETWEEN ? AND ?")),
           messages(database, turnQuery("t.turn, t.role, t.text, t.replaced, "
                                        "a.session IS NOT NULL AND a.finish IS NULL",
                                        "")),

@@ -66,6 +66,34 @@ TEST(Conversation, OldTurnsAreDroppedWhenTheContextIsFullAndItIsSaid) {
     EXPECT_EQ(conversation.messages().size(), 16u);  // dropped from the prompt, not from the record
 }
 
+/// As many of the newest messages as leave room, tried one question less at a time.
+std::vector<TokenId> promptByTrying(LoadedModel& model, std::vector<ChatMessage> messages) {
+    const auto context = model.decoder().maxContext();
+    for (;;) {
+        const auto ids = model.chatFormat().prompt(messages);
+        const auto room = context - static_cast<std::int64_t>(ids.size());
+        if (room >= context / 4 || messages.size() == 1) return ids;
+        messages.erase(messages.begin(), messages.begin() + 2);
+    }
+}
+
+TEST(Conversation, ALongHistoryIsFittedAsIfTriedOneQuestionLessAtATime) {
+    const auto model = demo(512);
+    for (const int questions : {3, 9, 40, 200}) {
+        std::vector<ChatMessage> history;
+        for (int i = 0; i < questions; ++i) {
+            history.push_back({Role::User, "What is 12 + " + std::to_string(i) + "?"});
+            history.push_back({Role::Assistant, std::string(static_cast<std::size_t>(i % 7), 'a')});
+        }
+        Conversation conversation(*model, history);
+        const auto prepared = conversation.prepare("And 3 + 4?");
+        history.push_back({Role::User, "And 3 + 4?"});
+        EXPECT_EQ(prepared.ids, promptByTrying(*model, history)) << questions;
+        EXPECT_EQ(prepared.droppedMessages, conversation.droppedMessages());
+        EXPECT_EQ(prepared.droppedMessages > 0, questions >= 40) << prepared.ids.size();
+    }
+}
+
 TEST(Conversation, AMessageThatCannotFitIsRefusedAndForgotten) {
     const auto model = demo(32);
     Conversation conversation(*model);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <random>
 #include <vector>
 
@@ -47,10 +49,17 @@ void expectFinished(const StoredTurn& answer, int number) {
     EXPECT_EQ(answer.steps.size(), 20U);
 }
 
+/// As many as fit the time of every day; tests/soak asks for a hundred.
+int kills() {
+    const char* wanted = std::getenv("GATESCOPE_KILLS");
+    return wanted != nullptr ? std::max(1, std::atoi(wanted)) : 8;
+}
+
 TEST(SessionKill, AKilledProcessLosesAtMostAQuarterSecond) {
     std::mt19937 random(20);
-    for (int run = 0; run < 20; ++run) {
-        const int count = std::uniform_int_distribution<int>(260, 420)(random);
+    for (int run = 0; run < kills(); ++run) {
+        const bool late = run % 2 == 0;  // more than a quarter second after its first token
+        const int count = std::uniform_int_distribution<int>(late ? 260 : 1, 420)(random);
         SCOPED_TRACE(testing::Message() << "run " << run << ", " << count << " tokens");
         const TempFolder folder;
         const Killed killed = killAfter(folder / "s.db", count);
@@ -58,7 +67,11 @@ TEST(SessionKill, AKilledProcessLosesAtMostAQuarterSecond) {
 
         EXPECT_EQ(quickCheck(folder / "s.db"), "ok");
         EXPECT_EQ(SessionLog::open(folder / "s.db")->notice(), "");
-        const StoredSession stored = SessionStore(folder / "s.db").load(1);
+        const SessionStore store(folder / "s.db");
+        const StoredSession stored = store.load(1);
+        if (!late && stored.turns.size() < 6U) {
+            continue;  // what came before is a moment old, too: whole or not there yet
+        }
         ASSERT_EQ(stored.turns.size(), 6U);
         EXPECT_EQ(stored.turns[0].text, "question 0");
         expectFinished(stored.turns[1], 0);
@@ -72,7 +85,7 @@ TEST(SessionKill, AKilledProcessLosesAtMostAQuarterSecond) {
         for (const Acknowledgement& token : killed.tokens) {
             promised += killed.killedNs - token.timeNs > kPromisedNs ? 1 : 0;
         }
-        EXPECT_GT(promised, 0U);
+        EXPECT_TRUE(promised > 0 || !late);
         EXPECT_GE(last.tokens.size(), promised);
         std::string text;
         for (std::size_t i = 0; i < last.tokens.size(); ++i) {
@@ -87,7 +100,7 @@ TEST(SessionKill, AKilledProcessLosesAtMostAQuarterSecond) {
 
 TEST(SessionKill, KilledWhileStartingLeavesAUsableFile) {
     std::mt19937 random(7);
-    for (int run = 0; run < 10; ++run) {
+    for (int run = 0; run < kills(); ++run) {
         const TempFolder folder;
         {
             ChildProcess child({"stream", (folder / "s.db").string()});
