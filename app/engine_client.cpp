@@ -76,6 +76,16 @@ void EngineClient::post(std::function<void(LoadedModel*)> task) {
         Qt::QueuedConnection);
 }
 
+void EngineClient::postLogged(std::function<void(LoadedModel*, SessionLog*)> task) {
+    QMetaObject::invokeMethod(
+        m_worker,
+        [worker = m_worker, task = std::move(task)] {
+            task(worker->model(), worker->log());
+            Q_EMIT worker->sessionsChanged();
+        },
+        Qt::QueuedConnection);
+}
+
 void EngineClient::want(const FrameWants& wants) {
     if (m_feed->wants() == wants) {
         return;

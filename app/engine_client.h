@@ -15,6 +15,7 @@ namespace gatescope {
 
 class EngineWorker;
 class LoadedModel;
+class SessionLog;
 
 /// The engine as the window's thread sees it: commands return at once, everything comes back as a
 /// signal. Owns the worker's thread.
@@ -33,6 +34,8 @@ class EngineClient final : public QObject {
     /// Runs `task` on the engine's thread behind what was asked for before. The model is null while
     /// none is open. See runOnEngine().
     void post(std::function<void(LoadedModel*)> task);
+    /// The same with the log (null: nothing is recorded), for work that makes sessions.
+    void postLogged(std::function<void(LoadedModel*, SessionLog*)> task);
     /// What of the frames somebody looks at. A new frame comes at once when it became more.
     void want(const FrameWants& wants);
     void restartShadow(std::shared_ptr<const ShadowRequest> request);

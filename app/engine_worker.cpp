@@ -13,6 +13,7 @@
 #include "engine/model/decoder.h"
 #include "engine/model/demo_model.h"
 #include "engine/model/router.h"
+#include "engine/session/model_session.h"
 #include "engine/session/session_recorder.h"
 #include "engine/session/settings_json.h"
 
@@ -270,16 +271,7 @@ LogPlace EngineWorker::logTurn(const PromptRequest& request,
 LogPlace EngineWorker::writeTurn(const PromptRequest& request,
                                  const Conversation::Prepared& prepared) {
     if (m_session < 0) {
-        SessionInfo info;
-        info.title = titleOf(request.text);
-        info.modelName = m_model->name();
-        info.modelPath = m_model->dir().string();
-        info.modelFingerprint = m_model->fingerprint();
-        info.configJson = m_model->configJson();
-        info.device = m_model->deviceName();
-        info.precision = m_model->precisionName();
-        info.shape = m_model->routingShape();
-        m_session = m_log->beginSession(info);
+        m_session = m_log->beginSession(sessionInfo(*m_model, titleOf(request.text)));
     }
     if (request.again) {
         if (m_answerTurn >= 0) {

@@ -31,6 +31,7 @@ class EngineWorker final : public QObject {
     ~EngineWorker() override;
 
     LoadedModel* model() { return m_model.get(); }
+    SessionLog* log() { return m_log.get(); }  ///< null: nothing is recorded
 
   public Q_SLOTS:
     /// Opens the session file. Without it the program works, unrecorded, and says so.

@@ -12,12 +12,15 @@
 #include <QPushButton>
 #include <QScreen>
 #include <QStatusBar>
+#include <QTabWidget>
 #include <QToolBar>
 #include <QToolButton>
 
 #include "app/bias_controller.h"
 #include "app/chat_controller.h"
 #include "app/chat_pane.h"
+#include "app/compare_controller.h"
+#include "app/compare_pane.h"
 #include "app/device_menu.h"
 #include "app/dock_feeder.h"
 #include "app/engine_client.h"
@@ -65,7 +68,7 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
       m_history(new HistoryReader(options.sessionFile, this)),
       m_pane(new ChatPane(&m_selection)) {
     setAcceptDrops(true);
-    setCentralWidget(m_pane);
+    addTabs();
     resize(options.size.isEmpty() ? kDefaultWindowSize.boundedTo(screen()->availableSize())
                                   : options.size);
     m_actions = new WindowActions(this);
@@ -83,7 +86,9 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
     m_specialists = new SpecialistsController(m_engine, m_chat, views.specialists, this);
     m_interventions = new InterventionsController(m_engine, m_chat, views.interventions, this);
     m_sessionReplay = new SessionReplayController(m_engine, m_chat, options.sessionFile, this);
+    m_compare = new CompareController(m_engine, m_chat, m_comparePane, options.sessionFile, this);
     connectDomains();
+    connectCompare();
     addToolBar();
     connectActions();
     connectViewActions();
@@ -109,11 +114,42 @@ MainWindow::~MainWindow() {
     // The engine's thread ends first: nothing may arrive at views that are going.
     m_replay->clear();
     m_sessionReplay->cancel();
+    delete m_compare;  // and its thread with it
     m_specialists->cancel();
     m_interventions->cancel();
     delete m_feeder;  // docks that go are nothing to react to any more
     delete m_history;
     delete m_engine;
+}
+
+void MainWindow::addTabs() {
+    m_comparePane = new ComparePane(&m_selection);
+    m_tabs = new QTabWidget;
+    m_tabs->setDocumentMode(true);
+    m_tabs->addTab(m_pane, tr("Chat"));
+    m_tabs->addTab(m_comparePane, tr("Compare"));
+    m_tabs->setAccessibleName(tr("Chat and comparison"));
+    setCentralWidget(m_tabs);
+}
+
+void MainWindow::connectCompare() {
+    m_compare->setRecentModels(m_settings->recentModels());
+    connect(m_chat, &ChatController::modelLoaded, this,
+            [this] { m_compare->setRecentModels(m_settings->recentModels()); });
+    connect(m_history, &HistoryReader::listed, this,
+            [this](const auto& sessions) { m_compare->setSessions(*sessions); });
+    connect(m_compare, &CompareController::shown, this,
+            [this] { m_tabs->setCurrentWidget(m_comparePane); });
+    connect(m_actions->goToCompare, &QAction::triggered, this, [this] {
+        m_tabs->setCurrentWidget(m_comparePane);
+        m_comparePane->focusNext();
+    });
+    for (QAction* action : {m_actions->goToInput, m_actions->goToTranscript, m_actions->newSession,
+                            m_actions->find, m_actions->regenerate}) {
+        connect(action, &QAction::triggered, this, [this] { m_tabs->setCurrentWidget(m_pane); });
+    }
+    connect(m_docks->sessionList(), &SessionListView::opened, this,
+            [this] { m_tabs->setCurrentWidget(m_pane); });
 }
 
 void MainWindow::addToolBar() {

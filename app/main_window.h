@@ -11,6 +11,7 @@
 #include "views/selection.h"
 
 class QPushButton;
+class QTabWidget;
 class QToolButton;
 
 namespace gatescope {
@@ -18,6 +19,8 @@ namespace gatescope {
 class BiasController;
 class ChatController;
 class ChatPane;
+class CompareController;
+class ComparePane;
 class DeviceMenu;
 class DockFeeder;
 class EngineClient;
@@ -53,6 +56,8 @@ class MainWindow final : public QMainWindow {
     ChatPane* pane() const { return m_pane; }
     WindowDocks* docks() const { return m_docks; }
     WindowActions* actions() const { return m_actions; }
+    ComparePane* comparePane() const { return m_comparePane; }
+    CompareController* compare() const { return m_compare; }
     SessionReplayController* sessionReplay() const { return m_sessionReplay; }
     StatusStrip* status() const { return m_status; }
     Selection* selection() { return &m_selection; }
@@ -71,6 +76,8 @@ class MainWindow final : public QMainWindow {
     void connectSessions();
     void connectHover();
     void connectDomains();
+    void connectCompare();
+    void addTabs();
     void restoreRouting();
     void chooseModel();
     /// Loads the model anew on another device.
@@ -99,6 +106,9 @@ class MainWindow final : public QMainWindow {
     SpecialistsController* m_specialists;
     InterventionsController* m_interventions;
     SessionReplayController* m_sessionReplay;
+    ComparePane* m_comparePane;
+    CompareController* m_compare;
+    QTabWidget* m_tabs;
     SamplingDialog* m_sampling = nullptr;  ///< made when first opened
     QPushButton* m_modelButton = nullptr;
     QToolButton* m_samplingButton = nullptr;

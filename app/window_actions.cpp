@@ -130,6 +130,7 @@ void WindowActions::addViewMenu() {
     QMenu* go = menu->addMenu(tr("&Go to"));
     goToInput = add(go, tr("Go to &message"), {QKeySequence(Qt::CTRL | Qt::Key_1)});
     goToTranscript = add(go, tr("Go to &transcript"), {QKeySequence(Qt::CTRL | Qt::Key_2)});
+    goToCompare = add(go, tr("Go to com&pare"), {QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_P)});
     goToSessions = add(go, tr("Go to &sessions"), {QKeySequence(Qt::CTRL | Qt::Key_3)});
     addDockActions(go);
 }

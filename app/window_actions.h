@@ -48,6 +48,7 @@ class WindowActions final : public QObject {
     QAction* selectionForward = nullptr;
     QAction* goToInput = nullptr;
     QAction* goToTranscript = nullptr;
+    QAction* goToCompare = nullptr;
     QAction* goToSessions = nullptr;
     std::vector<std::pair<QString, QAction*>> goToDocks;  ///< by name, see WindowDocks::names()
     QAction* keys = nullptr;

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "engine/session/model_session.h"
 #include "engine/session/session_recorder.h"
 
 namespace gatescope::cli {
@@ -35,16 +36,7 @@ void SessionKeeper::open(const std::filesystem::path& file) {
 
 void SessionKeeper::ensureSession(const std::string& title) {
     if (m_session) return;
-    SessionInfo info;
-    info.title = title;
-    info.modelName = m_model->name();
-    info.modelPath = std::filesystem::absolute(m_model->dir()).string();
-    info.modelFingerprint = m_model->fingerprint();
-    info.configJson = m_model->configJson();
-    info.device = m_model->deviceName();
-    info.precision = m_model->precisionName();
-    info.shape = m_model->routingShape();
-    m_session = m_log->beginSession(info);
+    m_session = m_log->beginSession(sessionInfo(*m_model, title));
 }
 
 void SessionKeeper::begin(const std::string& title) {
