@@ -5,6 +5,7 @@
 #include <QLabel>
 #include <QPushButton>
 #include <QToolButton>
+#include <QVBoxLayout>
 
 #include "engine/session/session_extent.h"
 #include "views/formats.h"
@@ -39,15 +40,18 @@ PartBar::PartBar(QWidget* parent)
     connect(m_earlier, &QPushButton::clicked, this, &PartBar::earlierWanted);
     connect(m_later, &QPushButton::clicked, this, &PartBar::laterWanted);
     connect(m_newest, &QToolButton::clicked, this, &PartBar::newestWanted);
-    auto* row = new QHBoxLayout(this);
-    row->setContentsMargins(2 * kGrid, kGrid / 2, kGrid, kGrid / 2);
-    row->setSpacing(kGrid / 2);
-    row->addWidget(m_first);
-    row->addWidget(m_earlier);
-    row->addWidget(m_text, 1);
-    row->addWidget(m_later);
-    row->addWidget(m_newest);
-    setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Maximum);
+    auto* buttons = new QHBoxLayout;
+    buttons->setSpacing(kGrid / 2);
+    buttons->addWidget(m_first);
+    buttons->addWidget(m_earlier);
+    buttons->addStretch(1);
+    buttons->addWidget(m_later);
+    buttons->addWidget(m_newest);
+    auto* column = new QVBoxLayout(this);
+    column->setContentsMargins(2 * kGrid, kGrid / 2, kGrid, kGrid / 2);
+    column->setSpacing(kGrid / 2);
+    column->addWidget(m_text);  // a row of its own: the pane may be narrow
+    column->addLayout(buttons);
     hide();
 }
 
