@@ -64,7 +64,7 @@ GROUP BY source, place ORDER BY source, place)sql";
 
 constexpr const char* kByModel = R"sql(SELECT model_name, model_fingerprint, count(*) AS sessions,
        sum(answers) AS answers, sum(tokens) AS tokens, max(updated) AS last_used
-FROM session_figures GROUP BY model_name, model_fingerprint
+FROM session_figures WHERE deleted_ms IS NULL GROUP BY model_name, model_fingerprint
 ORDER BY last_used DESC, model_name, model_fingerprint)sql";
 
 }  // namespace

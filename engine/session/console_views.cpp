@@ -98,7 +98,8 @@ SELECT s.id AS session, s.title, s.model_name, s.model_fingerprint, s.device, s.
     (SELECT count(*) FROM main.answers a WHERE a.session = s.id) AS answers,
     (SELECT coalesce(sum((SELECT max(k.seq) + 1 FROM main.tokens k
         WHERE k.session = a.session AND k.turn = a.turn)), 0)
-        FROM main.answers a WHERE a.session = s.id) AS tokens
+        FROM main.answers a WHERE a.session = s.id) AS tokens,
+    {browsing}
 FROM main.sessions s
 )sql";
 
@@ -111,6 +112,12 @@ constexpr const char* kVerify = "main.verify_steps";
 constexpr const char* kVerifyV1 =
     "(SELECT session, turn, seq, 'mtp' AS source, 1 AS drafted, accepted, nullif(distinct_experts, "
     "0) AS distinct_experts, NULL AS wasted_experts FROM main.drafts)";
+// Version 3 brought what the list of sessions shows.
+constexpr const char* kBrowsing =
+    "(SELECT group_concat(tag, ', ') FROM main.session_tags g WHERE g.session = s.id) AS tags, "
+    "s.pinned, s.deleted_ms, s.branched_from_session";
+constexpr const char* kNoBrowsing =
+    "NULL AS tags, 0 AS pinned, NULL AS deleted_ms, NULL AS branched_from_session";
 constexpr const char* kDrafts = "main.drafts";
 constexpr const char* kDraftsV1 =
     "(SELECT session, turn, seq, 0 AS idx, draft_id AS id, accepted, draft_probability, "
@@ -159,7 +166,11 @@ ConsoleView sessionFigures() {
              {"updated", "UTC, last thing that happened"},
              {"turns", "messages, without replaced ones"},
              {"answers", "of the model, replaced ones too"},
-             {"tokens", "generated, those of replaced answers too"}}};
+             {"tokens", "generated, those of replaced answers too"},
+             {"tags", "with commas between them"},
+             {"pinned", "1: kept on top of the list"},
+             {"deleted_ms", "Unix time of a deletion that can be undone, NULL for none"},
+             {"branched_from_session", "number of the session it is a branch of"}}};
 }
 
 ConsoleView messages() {
@@ -305,8 +316,9 @@ void makeConsoleViews(SQLite::Database& database, int version) {
         database.exec(fmt::format("DROP VIEW IF EXISTS temp.{}", view.name));
     }
     for (const char* view : kViews) {
-        const std::string sql = filledIn(view, "{verify}", version == 1 ? kVerifyV1 : kVerify);
-        database.exec(filledIn(sql, "{drafts}", version == 1 ? kDraftsV1 : kDrafts));
+        std::string sql = filledIn(view, "{verify}", version == 1 ? kVerifyV1 : kVerify);
+        sql = filledIn(sql, "{drafts}", version == 1 ? kDraftsV1 : kDrafts);
+        database.exec(filledIn(sql, "{browsing}", version < 3 ? kNoBrowsing : kBrowsing));
     }
 }
 

@@ -40,6 +40,7 @@ class JsonLinesWriter {
     void line(const Json& json) { m_file.write(json.dump() + "\n"); }
     std::int64_t forEachRow(const std::string& table, const Key& key, const char* order,
                             const Row& visit);
+    Json tags(std::int64_t session);
     void turn(std::int64_t session, SQLite::Statement& row);
     void answer(std::int64_t session, std::int64_t turn);
     void tokens(std::int64_t session, std::int64_t turn);
@@ -100,6 +101,7 @@ void JsonLinesWriter::session(std::int64_t session) {
     forEachRow("sessions", {{"id", session}}, "id", [&](SQLite::Statement& row) {
         Json json = {{"type", "session"}, {"session", session}};
         addMembers(json, m_tables.at("sessions"), row, {"id"});
+        json["tags"] = tags(session);
         line(json);
     });
     m_counts["turns"] = forEachRow("turns", {{"session", session}}, "turn",
@@ -109,6 +111,17 @@ void JsonLinesWriter::session(std::int64_t session) {
         json[kind] = count;
     }
     line(json);
+}
+
+Json JsonLinesWriter::tags(std::int64_t session) {
+    SQLite::Statement rows(m_database,
+                           "SELECT tag FROM main.session_tags WHERE session = ? ORDER BY tag");
+    bindAll(rows, session);
+    Json list = Json::array();
+    while (rows.executeStep()) {
+        list.push_back(toValidUtf8(rows.getColumn(0).getString()));
+    }
+    return list;
 }
 
 void JsonLinesWriter::turn(std::int64_t session, SQLite::Statement& row) {

@@ -11,6 +11,7 @@
 #include "engine/session/import_formats.h"
 #include "engine/session/json_lines.h"
 #include "engine/session/row_json.h"
+#include "engine/session/sql.h"
 
 namespace gatescope {
 
@@ -56,7 +57,8 @@ class LineReader {
 /// Puts line after line into the tables and keeps count of them.
 class JsonLinesReader {
   public:
-    explicit JsonLinesReader(SQLite::Database& scratch) {
+    explicit JsonLinesReader(SQLite::Database& scratch)
+        : m_insertTag(scratch, "INSERT INTO main.session_tags (session, tag) VALUES (?, ?)") {
         for (const SessionTable& table : sessionTables(scratch)) {
             m_inserters.try_emplace(table.name, scratch, table);
         }
@@ -83,6 +85,7 @@ class JsonLinesReader {
     static std::int64_t turnOf(const JsonValue& line) { return line.at("turn").integer(0); }
 
     std::map<std::string, RowInserter> m_inserters;
+    SQLite::Statement m_insertTag;
     std::optional<std::int64_t> m_announced;  ///< sessions
     std::optional<std::int64_t> m_session;    ///< the one that is being read
     std::vector<std::int64_t> m_sessions;
@@ -137,6 +140,12 @@ void JsonLinesReader::session(const JsonValue& line) {
     m_counts = {{"turns", 0}, {"answers", 0}, {"tokens", 0}, {"steps", 0}, {"positions", 0}};
     m_tokens.clear();
     m_inserters.at("sessions").insert(line, {{"id", *m_session}});
+    if (const auto tags = line.find("tags")) {
+        tags->forEachElement([this](std::size_t, const JsonValue& tag) {
+            bindAll(m_insertTag, *m_session, tag.string());
+            m_insertTag.exec();
+        });
+    }
 }
 
 void JsonLinesReader::turn(const JsonValue& line) {

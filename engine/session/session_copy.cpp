@@ -29,6 +29,12 @@ std::vector<std::string> tableNames(const SQLite::Database& database) {
     return names;
 }
 
+/// Row numbers, and counts that triggers keep.
+bool isTheFilesOwn(const std::string& table, const std::string& column) {
+    return (table == "turns" && column == "id") ||
+           (table == "sessions" && (column == "turn_count" || column == "token_count"));
+}
+
 SessionTable tableOf(const SQLite::Database& database, const std::string& name) {
     SessionTable table;
     table.name = name;
@@ -37,7 +43,7 @@ SessionTable tableOf(const SQLite::Database& database, const std::string& name) 
     while (query.executeStep()) {
         const std::string column = query.getColumn(0).getString();
         table.hasTurn = table.hasTurn || column == "turn";
-        if (name == "turns" && column == "id") {
+        if (isTheFilesOwn(name, column)) {
             continue;
         }
         table.columns.push_back({column, query.getColumn(1).getString()});

@@ -19,7 +19,7 @@ struct SessionTable {
         std::string type;  ///< INTEGER, REAL, TEXT or BLOB
     };
     std::string name;
-    std::vector<Column> columns;  ///< without a row number that is only the file's own
+    std::vector<Column> columns;  ///< without those a file fills in by itself
     bool hasTurn = false;
 
     /// The column that tells the session.

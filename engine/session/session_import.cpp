@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <fstream>
 #include <memory>
 #include <string_view>
@@ -12,6 +13,7 @@
 #include "engine/session/schema.h"
 #include "engine/session/session_check.h"
 #include "engine/session/session_file.h"
+#include "engine/session/sql.h"
 
 namespace gatescope {
 
@@ -84,12 +86,16 @@ Sessions readAll(const fs::path& into, const fs::path& file, const Progress& pro
         Sessions read =
             isSqlite(file) ? fromSqlite(into, file, progress) : fromJsonLines(into, file, progress);
         WorkProgress work(progress, "Checking", 0);
+        read.scratch->database().exec("UPDATE sessions SET deleted_ms = NULL");
         for (const std::int64_t session : read.numbers) {
             checkSession(read.scratch->database(), session,
                          [&work](std::int64_t rows) { work.add(rows); });
         }
         return read;
     } catch (const SQLite::Exception& cause) {
+        if (cause.getExtendedErrorCode() == SQLITE_CONSTRAINT_FOREIGNKEY) {
+            throw fileError(file.string(), "", "some of its rows refer to others that it lacks");
+        }
         throw sessionError(file, cause);
     } catch (const Error& cause) {
         const std::string_view what = cause.what();
@@ -113,6 +119,30 @@ void removeSessions(SQLite::Database& database, const std::vector<std::int64_t>&
     }
 }
 
+/// A branch names the session it came from by its number: that is the new one if it came along,
+/// and nothing otherwise. What a person imports is not deleted.
+void renumberBranches(SQLite::Database& scratch, const std::vector<std::int64_t>& numbers,
+                      const std::vector<std::int64_t>& added, SQLite::Database& database) {
+    SQLite::Statement branch(scratch,
+                             "SELECT branched_from_session FROM main.sessions WHERE id = ?");
+    SQLite::Statement point(database, "UPDATE sessions SET branched_from_session = ? WHERE id = ?");
+    SQLite::Statement forget(database,
+                             "UPDATE sessions SET branched_from_session = NULL, branched_from_turn "
+                             "= NULL, branched_from_seq = NULL WHERE id = ?");
+    for (std::size_t i = 0; i < added.size(); ++i) {
+        bindAll(branch, numbers[i]);
+        if (!branch.executeStep() || branch.getColumn(0).isNull()) {
+            continue;
+        }
+        const auto from = std::find(numbers.begin(), numbers.end(), branch.getColumn(0).getInt64());
+        if (from == numbers.end()) {
+            execute(forget, added[i]);
+        } else {
+            execute(point, added[static_cast<std::size_t>(from - numbers.begin())], added[i]);
+        }
+    }
+}
+
 /// One transaction for each session, so that a log that writes the file need not wait for all.
 std::vector<std::int64_t> addAll(const fs::path& into, Sessions& read, const Progress& progress) {
     SQLite::Database database = openForWriting(into);
@@ -131,6 +161,11 @@ std::vector<std::int64_t> addAll(const fs::path& into, Sessions& read, const Pro
                             [&work](std::int64_t done) { work.add(done); });
             transaction.commit();
             added.push_back(number);
+        }
+        {
+            SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
+            renumberBranches(read.scratch->database(), read.numbers, added, database);
+            transaction.commit();
         }
         // Nobody else may have the file open who would move the log into it.
         sqlite3_wal_checkpoint_v2(database.getHandle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr,
