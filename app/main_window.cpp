@@ -138,6 +138,9 @@ void MainWindow::connectCompare() {
             [this] { m_compare->setRecentModels(m_settings->recentModels()); });
     connect(m_history, &HistoryReader::listed, this,
             [this](const auto& sessions) { m_compare->setSessions(*sessions); });
+    // The docks show the chat's own session, and a comparison needs their room.
+    connect(m_tabs, &QTabWidget::currentChanged, this,
+            [this] { m_docks->setTraceHidden(m_tabs->currentWidget() == m_comparePane); });
     connect(m_compare, &CompareController::shown, this,
             [this] { m_tabs->setCurrentWidget(m_comparePane); });
     connect(m_actions->goToCompare, &QAction::triggered, this, [this] {

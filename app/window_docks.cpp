@@ -110,6 +110,7 @@ void WindowDocks::bringUp(const QString& name) const {
 /// Above: what concerns the whole model. Below: one token, and beside it the tokens and what they
 /// cost.
 void WindowDocks::resetLayout() {
+    m_keptLayout.clear();
     for (QDockWidget* dock : m_docks) {
         dock->setFloating(false);
         m_window->removeDockWidget(dock);
@@ -148,7 +149,27 @@ void WindowDocks::resetLayout() {
                           Qt::Vertical);
 }
 
+void WindowDocks::setTraceHidden(bool hidden) {
+    if (hidden != m_keptLayout.isEmpty()) {
+        return;
+    }
+    if (!hidden) {
+        m_window->restoreState(m_keptLayout, kLayoutVersion);
+        m_keptLayout.clear();
+        return;
+    }
+    m_keptLayout = m_window->saveState(kLayoutVersion);
+    for (QDockWidget* dock : m_docks) {
+        if (dock != sessions() && !dock->isFloating()) {
+            dock->hide();
+        }
+    }
+}
+
 QByteArray WindowDocks::saveLayout() const {
+    if (!m_keptLayout.isEmpty()) {
+        return m_keptLayout;
+    }
     return m_window->saveState(kLayoutVersion);
 }
 

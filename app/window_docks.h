@@ -61,6 +61,9 @@ class WindowDocks final : public QObject {
     void fillMenu(QMenu* menu) const;
     /// Shows a dock, before those it shares its place with, and gives it the keyboard.
     void bringUp(const QString& name) const;
+    /// Hides what belongs to the chat's own session, all docks but the sessions, and shows it
+    /// again as it was.
+    void setTraceHidden(bool hidden);
     /// As on the first start, for the window's present size.
     void resetLayout();
     QByteArray saveLayout() const;
@@ -74,6 +77,7 @@ class WindowDocks final : public QObject {
     SessionListView* m_sessionList;
     TraceViews m_views;
     QList<QDockWidget*> m_docks;  ///< as in names()
+    QByteArray m_keptLayout;      ///< while the trace docks are hidden; else empty
 };
 
 }  // namespace gatescope

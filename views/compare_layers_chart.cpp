@@ -61,8 +61,8 @@ void CompareLayersChart::makeLegend() {
     head->addElement(0, 0, legend);
     head->addElement(0, 1, new QCPLayoutElement(this));  // takes the room the legend leaves
     head->setColumnStretchFactor(0, 0.001);
+    legend->setWrap(3);  // before the order, which arranges what is there
     legend->setFillOrder(QCPLegend::foColumnsFirst);
-    legend->setWrap(3);
     legend->setVisible(true);
     legend->setMargins(QMargins(kGrid, kGrid / 2, kGrid, 0));
     legend->setIconSize(2 * kGrid, kGrid);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/compare_transcripts.h"
 
+#include <QEvent>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QSpinBox>
@@ -56,6 +57,7 @@ void CompareTranscripts::makeSide(std::size_t side) {
     m_texts[side] = text;
     text->setObjectName(side == 0 ? QStringLiteral("answerA") : QStringLiteral("answerB"));
     m_columns[side] = new QWidget;
+    m_columns[side]->installEventFilter(this);
     auto* column = new QVBoxLayout(m_columns[side]);
     column->setContentsMargins(0, 0, 0, 0);
     column->setSpacing(0);
@@ -120,6 +122,21 @@ void CompareTranscripts::setPair(std::shared_ptr<const Comparison> comparison, s
     fill();
 }
 
+void CompareTranscripts::elideTitles() {
+    for (std::size_t side = 0; side < m_titles.size(); ++side) {
+        const int room = m_columns[side]->width() - 2 * kGrid;
+        m_titles[side]->setText(
+            m_titles[side]->fontMetrics().elidedText(m_fullTitles[side], Qt::ElideRight, room));
+    }
+}
+
+bool CompareTranscripts::eventFilter(QObject* watched, QEvent* event) {
+    if (event->type() == QEvent::Resize) {
+        elideTitles();
+    }
+    return QWidget::eventFilter(watched, event);
+}
+
 void CompareTranscripts::fill() {
     const ComparedAnswer* a = answerOf(0);
     const ComparedAnswer* b = answerOf(1);
@@ -129,15 +146,16 @@ void CompareTranscripts::fill() {
         const ComparedRun* run = runOf(side);
         if (run != nullptr) {
             const auto index = static_cast<int>(run - m_comparison->runs.data());
-            m_titles[side]->setText(CompareTexts::title(*m_comparison, index));
-            m_titles[side]->setToolTip(plainToolTip(m_titles[side]->text()));
+            m_fullTitles[side] = CompareTexts::title(*m_comparison, index);
+            m_titles[side]->setToolTip(plainToolTip(m_fullTitles[side]));
         }
         m_prompts[side]->setText(of != nullptr
                                      ? visibleText(QString::fromStdString(of->prompt), kPromptChars)
                                      : tr("This run has no such answer."));
         m_texts[side]->setAnswer(of, common);
-        m_texts[side]->setAccessibleName(tr("Answer of %1").arg(m_titles[side]->text()));
+        m_texts[side]->setAccessibleName(tr("Answer of %1").arg(m_fullTitles[side]));
     }
+    elideTitles();
     if (a == nullptr || b == nullptr) {
         m_note->clear();
     } else if (common == a->tokens.size() && common == b->tokens.size()) {

@@ -35,9 +35,13 @@ class CompareTranscripts final : public QWidget {
     void tokenChosen(std::int64_t session, std::int32_t position);
     void failed(const QString& message);
 
+  protected:
+    bool eventFilter(QObject* watched, QEvent* event) override;
+
   private:
     void makeSide(std::size_t side);
     void fill();
+    void elideTitles();
     void choose(std::size_t side, std::size_t token);
     const ComparedAnswer* answerOf(std::size_t side) const;
     const ComparedRun* runOf(std::size_t side) const;
@@ -48,6 +52,7 @@ class CompareTranscripts final : public QWidget {
     QLabel* m_note;
     std::array<QWidget*, 2> m_columns{};
     std::array<QLabel*, 2> m_titles{};
+    std::array<QString, 2> m_fullTitles{};
     std::array<QLabel*, 2> m_prompts{};
     std::array<CompareTokenText*, 2> m_texts{};
     QString m_pointed;

@@ -152,6 +152,7 @@ void CompareView::Private::makeLayersPage() {
     chart = new CompareLayersChart;
     chart->setAccessibleName(tr("Divergence by layer"));
     layers = makeTable(QStringLiteral("layers"), tr("Layers"));
+    layers->setFirstColumnFits(true);
     ViewExport what;
     what.name = QStringLiteral("compare-layers");
     what.plot = chart;
@@ -170,6 +171,7 @@ void CompareView::Private::makeLayersPage() {
 
 void CompareView::Private::makeExpertsPage() {
     experts = makeTable(QStringLiteral("experts"), tr("Experts"));
+    experts->setFirstColumnFits(true);
     expertsNote = makeNoteLabel();
     expertsNote->setContentsMargins(kGrid, 0, kGrid, 0);
     auto* page = new QWidget;

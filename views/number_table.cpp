@@ -73,7 +73,7 @@ void NumberTable::setHeader(const QStringList& header) {
         item->setTextAlignment((text ? Qt::AlignLeft : Qt::AlignRight) | Qt::AlignVCenter);
         setHorizontalHeaderItem(c, item);
         horizontalHeader()->setSectionResizeMode(
-            c, text ? QHeaderView::Stretch : QHeaderView::ResizeToContents);
+            c, text && !m_firstFits ? QHeaderView::Stretch : QHeaderView::ResizeToContents);
     }
     if (m_firstNumeric) {
         horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
@@ -87,6 +87,12 @@ void NumberTable::setFirstColumnNumeric(bool numeric) {
         header += horizontalHeaderItem(c)->text();
     }
     setHeader(header);
+}
+
+void NumberTable::setFirstColumnFits(bool fits) {
+    m_firstFits = fits;
+    horizontalHeader()->setSectionResizeMode(
+        0, fits ? QHeaderView::ResizeToContents : QHeaderView::Stretch);
 }
 
 void NumberTable::setFitHeight(bool fit) {

@@ -26,6 +26,8 @@ class NumberTable final : public QTableWidget {
     void setHeader(const QStringList& header);
     /// Right-align the first column too (numbers in every column).
     void setFirstColumnNumeric(bool numeric);
+    /// The first column as wide as its contents, for tables of many columns: they scroll sideways.
+    void setFirstColumnFits(bool fits);
     /// As tall as its rows, never scrolling.
     void setFitHeight(bool fit);
     /// The table with all digits.
@@ -43,6 +45,7 @@ class NumberTable final : public QTableWidget {
     int contentHeight() const;
 
     bool m_firstNumeric = false;
+    bool m_firstFits = false;
     bool m_fit = false;
 };
 

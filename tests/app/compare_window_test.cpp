@@ -76,7 +76,7 @@ void CompareWindowTest::twoPromptsByTheKeyboardAlone() {
     QVERIFY(saved.open(QIODevice::ReadOnly));
     const QJsonDocument json = QJsonDocument::fromJson(saved.readAll());
     QVERIFY(json.isObject());
-    QVERIFY(QString::fromUtf8(json.toJson()).contains(QStringLiteral("\"n\"")));
+    QVERIFY(QString::fromUtf8(json.toJson()).contains(QStringLiteral("\"n_a\"")));
     ask(QStringLiteral("And now?"));  // the chat goes on
 }
 
