@@ -380,6 +380,10 @@ void EngineWorker::countStored(const StoredSession& stored) {
     }
     beginAnalysis(stored.info.shape, bias, nullptr);
     m_analysisBeforeAnswer = m_analysis;
+    const StoredTurn* last = nullptr;  // the answer that can be taken back
+    for (const StoredTurn& turn : stored.turns) {
+        last = turn.role == Role::Assistant && !turn.replaced ? &turn : last;
+    }
     for (const StoredTurn& turn : stored.turns) {
         if (turn.role != Role::Assistant) {
             continue;
@@ -396,7 +400,9 @@ void EngineWorker::countStored(const StoredSession& stored) {
             count(prompt);
             continue;
         }
-        m_analysisBeforeAnswer = m_analysis;
+        if (&turn == last) {  // counters of a large model take tens of megabytes
+            m_analysisBeforeAnswer = m_analysis;
+        }
         m_promptRouting = std::move(prompt);
         m_counted = turn.promptIds;
         for (const StepTrace& step : turn.steps) {
