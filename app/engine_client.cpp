@@ -12,6 +12,7 @@ EngineClient::EngineClient(const std::filesystem::path& sessionFile, QObject* pa
     m_worker = new EngineWorker(m_feed, sessionFile);
     m_worker->moveToThread(&m_thread);
     wire(m_worker);
+    m_editing.setMaxThreadCount(1);
     m_thread.setObjectName(QStringLiteral("engine"));
     m_thread.start();
     QMetaObject::invokeMethod(m_worker, &EngineWorker::openLog, Qt::QueuedConnection);
@@ -20,6 +21,7 @@ EngineClient::EngineClient(const std::filesystem::path& sessionFile, QObject* pa
 EngineClient::~EngineClient() {
     m_loadStop.request_stop();
     m_answerStop.request_stop();
+    m_editing.waitForDone();
     m_thread.quit();
     m_thread.wait();
 }
@@ -84,6 +86,17 @@ void EngineClient::postLogged(std::function<void(LoadedModel*, SessionLog*)> tas
             Q_EMIT worker->sessionsChanged();
         },
         Qt::QueuedConnection);
+}
+
+void EngineClient::editLog(std::function<void(SessionLog*)> task) {
+    m_editing.start([this, task = std::move(task)] {
+        try {
+            task(m_worker->log());
+        } catch (const std::exception& error) {
+            Q_EMIT m_worker->notice(QString::fromUtf8(error.what()));
+        }
+        Q_EMIT m_worker->sessionsChanged();
+    });
 }
 
 void EngineClient::want(const FrameWants& wants) {

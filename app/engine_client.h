@@ -3,6 +3,7 @@
 
 #include <QObject>
 #include <QThread>
+#include <QThreadPool>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -36,6 +37,9 @@ class EngineClient final : public QObject {
     void post(std::function<void(LoadedModel*)> task);
     /// The same with the log (null: nothing is recorded), for work that makes sessions.
     void postLogged(std::function<void(LoadedModel*, SessionLog*)> task);
+    /// Changes of stored sessions, one after the other on a thread of their own, also while an
+    /// answer runs (null: nothing is recorded).
+    void editLog(std::function<void(SessionLog*)> task);
     /// What of the frames somebody looks at. A new frame comes at once when it became more.
     void want(const FrameWants& wants);
     void restartShadow(std::shared_ptr<const ShadowRequest> request);
@@ -73,6 +77,7 @@ class EngineClient final : public QObject {
     std::shared_ptr<LiveFeed> m_feed;
     EngineWorker* m_worker;  ///< lives in m_thread and goes with it
     QThread m_thread;
+    QThreadPool m_editing;  ///< one thread
     std::stop_source m_loadStop;
     std::stop_source m_answerStop;
 };

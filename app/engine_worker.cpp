@@ -78,6 +78,7 @@ EngineWorker::~EngineWorker() = default;
 void EngineWorker::openLog() {
     try {
         m_log = SessionLog::open(m_sessionFile);
+        m_openLog = m_log.get();
         m_log->onError([this](const std::string& error) { Q_EMIT notice(toText(error)); });
         if (!m_log->notice().empty()) {
             Q_EMIT notice(toText(m_log->notice()));

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <QObject>
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -31,7 +32,8 @@ class EngineWorker final : public QObject {
     ~EngineWorker() override;
 
     LoadedModel* model() { return m_model.get(); }
-    SessionLog* log() { return m_log.get(); }  ///< null: nothing is recorded
+    /// Null: nothing is recorded (yet). Any thread, as long as this lives.
+    SessionLog* log() { return m_openLog; }
 
   public Q_SLOTS:
     /// Opens the session file. Without it the program works, unrecorded, and says so.
@@ -84,6 +86,7 @@ class EngineWorker final : public QObject {
     std::shared_ptr<LiveFeed> m_feed;
     std::filesystem::path m_sessionFile;
     std::unique_ptr<SessionLog> m_log;
+    std::atomic<SessionLog*> m_openLog = nullptr;  ///< m_log once it is open
     std::unique_ptr<LoadedModel> m_model;
     std::unique_ptr<Conversation> m_conversation;  ///< refers to the model: declared after it
     std::optional<TrafficAnalysis> m_analysis;

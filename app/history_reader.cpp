@@ -42,29 +42,51 @@ HistoryReader::~HistoryReader() {
     m_thread.wait();
 }
 
+struct HistoryReader::Listing {
+    std::shared_ptr<const std::vector<SessionSummary>> found;
+    std::shared_ptr<const std::vector<SessionSummary>> all;
+    SessionFacets facets;
+};
+
+HistoryReader::Listing HistoryReader::listing(const SessionStore& store,
+                                              const SessionQuery& query) {
+    Listing out;
+    out.all = std::make_shared<const std::vector<SessionSummary>>(store.list());
+    out.found = query == SessionQuery()
+                    ? out.all
+                    : std::make_shared<const std::vector<SessionSummary>>(store.list(query));
+    out.facets = store.facets();
+    return out;
+}
+
 void HistoryReader::list() {
     if (std::exchange(m_listing, true)) {
+        m_again = true;
         return;
     }
     QMetaObject::invokeMethod(
         m_worker,
-        [this, worker = m_worker] {
+        [this, worker = m_worker, query = m_query] {
             QString error;
-            const auto sessions = worker->ask<std::vector<SessionSummary>>(
-                [](const SessionStore& store) { return store.list(); }, error);
+            const auto listed = worker->ask<Listing, SessionStore>(
+                [&query](const SessionStore& store) { return listing(store, query); }, error);
             QMetaObject::invokeMethod(
-                this,
-                [this, sessions, error] {
-                    m_listing = false;
-                    if (sessions != nullptr) {
-                        Q_EMIT listed(sessions);
-                    } else {
-                        Q_EMIT listFailed(error);
-                    }
-                },
-                Qt::QueuedConnection);
+                this, [this, listed, error] { onListed(listed, error); }, Qt::QueuedConnection);
         },
         Qt::QueuedConnection);
+}
+
+void HistoryReader::onListed(const std::shared_ptr<const Listing>& listing, const QString& error) {
+    m_listing = false;
+    if (listing != nullptr) {
+        Q_EMIT allListed(listing->all, listing->facets);
+        Q_EMIT listed(listing->found);
+    } else {
+        Q_EMIT listFailed(error);
+    }
+    if (std::exchange(m_again, false)) {
+        list();
+    }
 }
 
 void HistoryReader::load(std::int64_t session, const PartRequest& part) {

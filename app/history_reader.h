@@ -22,23 +22,34 @@ class HistoryReader final : public QObject {
     explicit HistoryReader(const std::filesystem::path& file, QObject* parent = nullptr);
     ~HistoryReader() override;
 
-    /// Answers with listed(). Calls made while one waits are one call.
+    /// What list() asks for from now on.
+    void setQuery(const SessionQuery& query) { m_query = query; }
+    /// Answers with listed(). Calls made while one waits are one more call, with the newest query.
     void list();
     /// A part of a session, all of it if it is short. Answers with loaded() or loadFailed().
     void load(std::int64_t session, const PartRequest& part = {});
 
   Q_SIGNALS:
     void listed(std::shared_ptr<const std::vector<gatescope::SessionSummary>> sessions);
+    /// Every session that is not deleted, whatever the query is, and what they can be picked by.
+    void allListed(std::shared_ptr<const std::vector<gatescope::SessionSummary>> sessions,
+                   const gatescope::SessionFacets& facets);
     void loaded(std::shared_ptr<const gatescope::StoredSession> session);
     void listFailed(const QString& error);
     void loadFailed(const QString& error);
 
   private:
     class Worker;
+    struct Listing;
+
+    static Listing listing(const SessionStore& store, const SessionQuery& query);
+    void onListed(const std::shared_ptr<const Listing>& listing, const QString& error);
 
     QThread m_thread;
     Worker* m_worker;
+    SessionQuery m_query;
     bool m_listing = false;
+    bool m_again = false;  ///< list() was called while one waited
 };
 
 }  // namespace gatescope

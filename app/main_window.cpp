@@ -29,6 +29,7 @@
 #include "app/interventions_controller.h"
 #include "app/replay_controller.h"
 #include "app/sampling_dialog.h"
+#include "app/session_actions.h"
 #include "app/session_replay_controller.h"
 #include "app/specialists_controller.h"
 #include "app/status_strip.h"
@@ -136,7 +137,7 @@ void MainWindow::connectCompare() {
     m_compare->setRecentModels(m_settings->recentModels());
     connect(m_chat, &ChatController::modelLoaded, this,
             [this] { m_compare->setRecentModels(m_settings->recentModels()); });
-    connect(m_history, &HistoryReader::listed, this,
+    connect(m_history, &HistoryReader::allListed, this,
             [this](const auto& sessions) { m_compare->setSessions(*sessions); });
     // The docks show the chat's own session, and a comparison needs their room.
     connect(m_tabs, &QTabWidget::currentChanged, this,
@@ -288,16 +289,11 @@ void MainWindow::connectChat() {
 void MainWindow::connectSessions() {
     SessionListView* list = m_docks->sessionList();
     connect(m_engine, &EngineClient::sessionsChanged, m_history, &HistoryReader::list);
-    connect(m_history, &HistoryReader::listed, this, [list](const auto& sessions) {
-        std::vector<SessionListItem> items;
-        for (const SessionSummary& session : *sessions) {
-            items.push_back({session.id, QString::fromStdString(session.title),
-                             QString::fromStdString(session.modelName), session.updatedMs,
-                             session.tokens});
-        }
-        list->setSessions(items);
-    });
-    connect(m_history, &HistoryReader::listFailed, list, &SessionListView::setMessage);
+    m_sessionActions = new SessionActions(m_engine, m_history, m_chat, list, this);
+    connect(list, &SessionListView::replayRequested, m_sessionReplay,
+            &SessionReplayController::replay);
+    connect(list, &SessionListView::compareRequested, m_compare,
+            &CompareController::compareSessions);
     connect(m_history, &HistoryReader::loaded, m_chat, &ChatController::openSession);
     connect(m_history, &HistoryReader::loadFailed, m_chat, &ChatController::partFailed);
     connect(m_chat, &ChatController::partWanted, m_history, &HistoryReader::load);

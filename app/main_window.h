@@ -28,6 +28,7 @@ class HistoryReader;
 class InterventionsController;
 class ReplayController;
 class SamplingDialog;
+class SessionActions;
 class SessionReplayController;
 class SpecialistsController;
 class StatusStrip;
@@ -106,6 +107,7 @@ class MainWindow final : public QMainWindow {
     SpecialistsController* m_specialists;
     InterventionsController* m_interventions;
     SessionReplayController* m_sessionReplay;
+    SessionActions* m_sessionActions = nullptr;
     ComparePane* m_comparePane;
     CompareController* m_compare;
     QTabWidget* m_tabs;

@@ -184,6 +184,10 @@ QList<std::pair<QString, QString>> WindowActions::keyTable() const {
     table.append({tr("In the routing map: sort, pin, unpin"), tr("S, P, U")});
     table.append({tr("In the tokens: one, ten; first, last; pin"),
                   tr("Left, Right, Ctrl+Left, Ctrl+Right; Home, End; P")});
+    table.append(
+        {tr("In the sessions: rename, tags, pin, delete, undo"), tr("F2, T, P, Del, Ctrl+Z")});
+    table.append(
+        {tr("In the sessions: compare the selected, run one again, export"), tr("C, R, E")});
     table.append({tr("Copy the selected text"), tr("Ctrl+C")});
     return table;
 }

@@ -1,172 +1,155 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "views/session_list_view.h"
 
-#include <QDateTime>
 #include <QHBoxLayout>
 #include <QKeyEvent>
 #include <QLabel>
 #include <QLineEdit>
 #include <QListView>
-#include <QLocale>
-#include <QPainter>
-#include <QSortFilterProxyModel>
-#include <QStackedLayout>
-#include <QStandardItemModel>
-#include <QStyledItemDelegate>
+#include <QMenu>
+#include <QScrollBar>
 #include <QToolButton>
+#include <algorithm>
 
-#include "views/formats.h"
+#include "views/session_delegate.h"
+#include "views/session_filter.h"
 #include "views/theme.h"
+#include "views/undo_bar.h"
 
 namespace gatescope {
 namespace {
 
-enum ItemRole { IdRole = Qt::UserRole, DetailRole, FilterRole };
-
-class SessionDelegate final : public QStyledItemDelegate {
-  public:
-    using QStyledItemDelegate::QStyledItemDelegate;
-
-    QSize sizeHint(const QStyleOptionViewItem& option, const QModelIndex&) const override {
-        const int lines =
-            QFontMetrics(option.font).height() + QFontMetrics(smallFont(option.font)).height();
-        return {12 * kGrid, lines + 2 * kGrid};
-    }
-
-    void paint(QPainter* painter, const QStyleOptionViewItem& option,
-               const QModelIndex& index) const override {
-        painter->save();
-        const ThemeColours colours = themeColours(option.palette);
-        const bool selected = option.state & QStyle::State_Selected;
-        if (selected || option.state & QStyle::State_MouseOver) {
-            QColor ground = selected ? colours.accent : colours.neutral;
-            ground.setAlphaF(selected ? 0.18F : 0.12F);
-            painter->fillRect(option.rect, ground);
-        }
-        if (selected) {
-            painter->fillRect(QRect(option.rect.topLeft(), QSize(3, option.rect.height())),
-                              colours.accent);
-        }
-        const QRect text = option.rect.adjusted(kGrid + 4, kGrid - 1, -kGrid, -kGrid);
-        painter->setFont(option.font);
-        painter->setPen(option.palette.color(QPalette::Text));
-        const QFontMetrics title(option.font);
-        painter->drawText(text, Qt::AlignTop | Qt::AlignLeft | Qt::TextSingleLine,
-                          title.elidedText(index.data().toString(), Qt::ElideRight, text.width()));
-        const QFont small = smallFont(option.font);
-        painter->setFont(small);
-        painter->setPen(colours.muted);
-        painter->drawText(text, Qt::AlignBottom | Qt::AlignLeft | Qt::TextSingleLine,
-                          QFontMetrics(small).elidedText(index.data(DetailRole).toString(),
-                                                         Qt::ElideRight, text.width()));
-        painter->restore();
-    }
-};
+constexpr int kTypingMs = 60;  // keys that come faster are one query
 
 }  // namespace
 
-QString whenText(std::int64_t unixMs, std::int64_t nowMs) {
-    const QDateTime when = QDateTime::fromMSecsSinceEpoch(unixMs);
-    const QDate today = QDateTime::fromMSecsSinceEpoch(nowMs).date();
-    const QLocale locale;
-    // The C locale's short form has seconds.
-    const QString time = locale.language() == QLocale::C
-                             ? when.toString(QStringLiteral("HH:mm"))
-                             : locale.toString(when.time(), QLocale::ShortFormat);
-    if (when.date() == today) {
-        return SessionListView::tr("today %1").arg(time);
-    }
-    if (when.date() == today.addDays(-1)) {
-        return SessionListView::tr("yesterday %1").arg(time);
-    }
-    return when.date().year() == today.year()
-               ? locale.toString(when.date(), QStringLiteral("d MMM"))
-               : when.date().toString(Qt::ISODate);
-}
-
 SessionListView::SessionListView(QWidget* parent)
     : QWidget(parent),
-      m_filter(new QLineEdit),
+      m_search(new QLineEdit),
+      m_filter(new SessionFilter),
       m_list(new QListView),
       m_empty(new QLabel),
-      m_model(new QStandardItemModel(this)),
-      m_shown(new QSortFilterProxyModel(this)) {
-    m_filter->setPlaceholderText(tr("Filter sessions"));
-    m_filter->setClearButtonEnabled(true);
-    m_filter->setAccessibleName(tr("Filter sessions"));
-    m_filter->installEventFilter(this);
+      m_filtered(new QLabel),
+      m_undo(new UndoBar),
+      m_model(new SessionListModel(this)),
+      m_delegate(new SessionDelegate(m_list)),
+      m_menu(new QMenu(this)) {
+    m_search->setPlaceholderText(tr("Search sessions"));
+    m_search->setClearButtonEnabled(true);
+    m_search->setAccessibleName(tr("Search sessions"));
+    m_search->installEventFilter(this);
     auto* add = new QToolButton;
     add->setText(QStringLiteral("+"));
     add->setToolTip(tr("New session (Ctrl+N)"));
     add->setAccessibleName(tr("New session"));
     add->setAutoRaise(true);
     connect(add, &QToolButton::clicked, this, &SessionListView::newSessionRequested);
-
-    m_shown->setSourceModel(m_model);
-    m_shown->setFilterRole(FilterRole);
-    m_shown->setFilterCaseSensitivity(Qt::CaseInsensitive);
-    m_list->setModel(m_shown);
-    m_list->setItemDelegate(new SessionDelegate(m_list));
-    m_list->setFrameShape(QFrame::NoFrame);
-    m_list->setEditTriggers(QAbstractItemView::NoEditTriggers);
-    m_list->setMouseTracking(true);
-    m_list->setUniformItemSizes(true);
-    m_list->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    m_list->setAccessibleName(tr("Sessions"));
-    m_list->installEventFilter(this);
-    m_empty->setTextFormat(Qt::PlainText);
-    m_empty->setWordWrap(true);
-    m_empty->setAlignment(Qt::AlignTop | Qt::AlignLeft);
+    makeList();
+    for (QLabel* label : {m_empty, m_filtered}) {
+        label->setTextFormat(Qt::PlainText);
+        label->setWordWrap(true);
+        label->setAlignment(Qt::AlignTop | Qt::AlignLeft);
+        label->setForegroundRole(QPalette::PlaceholderText);
+    }
     m_empty->setMargin(kGrid + 4);
-    m_empty->setForegroundRole(QPalette::PlaceholderText);
+    m_filtered->setContentsMargins(kGrid + 4, 0, kGrid, kGrid / 2);
 
     auto* row = new QHBoxLayout;
     row->setContentsMargins(kGrid, kGrid, kGrid, kGrid);
     row->setSpacing(kGrid / 2);
-    row->addWidget(m_filter, 1);
+    row->addWidget(m_search, 1);
+    row->addWidget(m_filter);
     row->addWidget(add);
     auto* column = new QVBoxLayout(this);
     column->setContentsMargins(0, 0, 0, 0);
     column->setSpacing(0);
     column->addLayout(row);
+    column->addWidget(m_filtered);
     column->addWidget(m_empty);
     column->addWidget(m_list, 1);
     column->addStretch(0);
-
-    connect(m_filter, &QLineEdit::textChanged, this, [this](const QString& text) {
-        m_shown->setFilterFixedString(text);
-        refreshEmpty();
-        markCurrent();
-    });
-    connect(m_list, &QListView::clicked, this,
-            [this](const QModelIndex& index) { Q_EMIT opened(index.data(IdRole).toLongLong()); });
+    column->addWidget(m_undo);
+    connectParts();
     refreshEmpty();
 }
 
-void SessionListView::setSessions(const std::vector<SessionListItem>& sessions) {
-    if (sessions == m_sessions && m_message.isEmpty()) {
-        return;
-    }
-    m_sessions = sessions;
-    m_message.clear();
-    const std::int64_t now = QDateTime::currentMSecsSinceEpoch();
-    m_model->setRowCount(0);
-    for (const SessionListItem& session : sessions) {
-        auto* item = new QStandardItem(visibleText(session.title));
-        QStringList details{whenText(session.updatedMs, now)};
-        if (session.tokens > 0) {  // counted when an answer ends
-            details.append(tr("%1 tokens").arg(integerText(session.tokens)));
+void SessionListView::makeList() {
+    m_list->setModel(m_model);
+    m_list->setItemDelegate(m_delegate);
+    m_list->setFrameShape(QFrame::NoFrame);
+    m_list->setEditTriggers(QAbstractItemView::EditKeyPressed);
+    m_list->setSelectionMode(QAbstractItemView::ExtendedSelection);
+    m_list->setMouseTracking(true);
+    m_list->setUniformItemSizes(true);
+    m_list->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    m_list->setContextMenuPolicy(Qt::CustomContextMenu);
+    m_list->setAccessibleName(tr("Sessions"));
+    m_list->installEventFilter(this);
+}
+
+void SessionListView::connectParts() {
+    m_typing.setSingleShot(true);
+    m_typing.setInterval(kTypingMs);
+    connect(&m_typing, &QTimer::timeout, this, &SessionListView::askForQuery);
+    connect(m_search, &QLineEdit::textChanged, &m_typing, qOverload<>(&QTimer::start));
+    connect(m_filter, &SessionFilter::changed, this, &SessionListView::askForQuery);
+    connect(m_list, &QListView::clicked, this, [this](const QModelIndex& index) {
+        const SessionListItem* session = m_model->at(index);
+        const bool alone = m_list->selectionModel()->selectedIndexes().size() == 1;
+        if (session != nullptr && alone && !session->deleted) {
+            Q_EMIT opened(session->id);
         }
-        details.append(visibleText(session.model));
-        const QString detail = details.join(QStringLiteral(" · "));
-        item->setData(QVariant::fromValue<qlonglong>(session.id), IdRole);
-        item->setData(detail, DetailRole);
-        item->setData(session.title + u' ' + session.model, FilterRole);
-        item->setToolTip(plainToolTip(session.title + u'\n' + detail));
-        m_model->appendRow(item);
+    });
+    connect(m_list, &QWidget::customContextMenuRequested, this, [this](const QPoint& at) {
+        if (m_list->indexAt(at).isValid()) {
+            fillMenu()->popup(m_list->viewport()->mapToGlobal(at));
+        }
+    });
+    connect(m_model, &SessionListModel::renamed, this, &SessionListView::renameRequested);
+    connect(m_undo, &UndoBar::undone, this, &SessionListView::undoRequested);
+}
+
+SessionQuery SessionListView::query() const {
+    SessionQuery query = m_filter->query();
+    query.text = m_search->text().trimmed().toStdString();
+    return query;
+}
+
+void SessionListView::askForQuery() {
+    m_typing.stop();
+    m_delegate->setSnippets(!query().text.empty());
+    m_list->doItemsLayout();
+    refreshEmpty();
+    Q_EMIT queryChanged();
+}
+
+bool SessionListView::showsDeleted() const {
+    return m_filter->query().deleted;
+}
+
+void SessionListView::setFacets(const SessionFacets& facets) {
+    m_filter->setFacets(facets);
+}
+
+void SessionListView::setSessions(std::vector<SessionListItem> sessions) {
+    m_message.clear();
+    const std::vector<std::int64_t> chosen = selected();
+    const int scrolled = m_list->verticalScrollBar()->value();
+    if (m_model->setSessions(std::move(sessions))) {
+        markCurrent();
+        if (chosen.size() > 1) {
+            for (const std::int64_t session : chosen) {
+                const int row = m_model->rowOf(session);
+                if (row >= 0) {
+                    m_list->selectionModel()->select(m_model->index(row),
+                                                     QItemSelectionModel::Select);
+                }
+            }
+        }
+        m_list->doItemsLayout();
+        m_list->verticalScrollBar()->setValue(scrolled);
     }
     refreshEmpty();
-    markCurrent();
 }
 
 void SessionListView::setCurrent(std::optional<std::int64_t> session) {
@@ -179,46 +162,148 @@ void SessionListView::setMessage(const QString& message) {
     refreshEmpty();
 }
 
-int SessionListView::shownCount() const {
-    return m_shown->rowCount();
+void SessionListView::offerUndo(const QString& text) {
+    m_undo->offer(text);
+}
+
+std::vector<std::int64_t> SessionListView::selected() const {
+    QModelIndexList indexes = m_list->selectionModel()->selectedIndexes();
+    std::sort(indexes.begin(), indexes.end());
+    std::vector<std::int64_t> sessions;
+    for (const QModelIndex& index : indexes) {
+        if (const SessionListItem* session = m_model->at(index)) {
+            sessions.push_back(session->id);
+        }
+    }
+    return sessions;
 }
 
 void SessionListView::markCurrent() {
     m_list->clearSelection();
     m_list->setCurrentIndex({});
-    for (int row = 0; m_current && row < m_shown->rowCount(); ++row) {
-        const QModelIndex index = m_shown->index(row, 0);
-        if (index.data(IdRole).toLongLong() == *m_current) {
-            m_list->setCurrentIndex(index);
-        }
+    const int row = m_current ? m_model->rowOf(*m_current) : -1;
+    if (row >= 0) {
+        m_list->setCurrentIndex(m_model->index(row));
     }
 }
 
 void SessionListView::refreshEmpty() {
-    const bool none = m_shown->rowCount() == 0;
-    const bool filtered = !m_filter->text().isEmpty() && m_model->rowCount() > 0;
+    const bool none = m_model->rowCount() == 0;
+    const QString filtered = m_filter->description();
+    m_filtered->setText(filtered);
+    m_filtered->setVisible(!filtered.isEmpty());
+    const bool asked = !m_search->text().trimmed().isEmpty() || m_filter->isActive();
     m_empty->setText(!m_message.isEmpty() ? m_message
-                     : filtered           ? tr("No session matches.")
+                     : asked              ? tr("No session matches.")
                                           : tr("Conversations appear here as soon as they begin."));
     m_empty->setVisible(none || !m_message.isEmpty());
     m_list->setVisible(!none && m_message.isEmpty());
+}
+
+QMenu* SessionListView::fillMenu() {
+    m_menu->clear();
+    const std::vector<std::int64_t> sessions = selected();
+    const bool one = sessions.size() == 1;
+    const auto add = [this](const QString& text, const QKeySequence& key, bool enabled, auto what) {
+        QAction* action = m_menu->addAction(text, this, what);
+        action->setShortcut(key);  // shown; the list itself listens
+        action->setShortcutContext(Qt::WidgetShortcut);
+        action->setEnabled(enabled);
+    };
+    if (showsDeleted()) {
+        add(tr("&Restore"), {}, !sessions.empty(),
+            [this, sessions] { Q_EMIT restoreRequested(sessions); });
+        return m_menu;
+    }
+    add(tr("&Open"), QKeySequence(Qt::Key_Return), one,
+        [this, sessions] { Q_EMIT opened(sessions.front()); });
+    add(tr("Re&name"), QKeySequence(Qt::Key_F2), one,
+        [this] { m_list->edit(m_list->currentIndex()); });
+    add(tr("&Pin or unpin"), QKeySequence(Qt::Key_P), !sessions.empty(), [this] { togglePin(); });
+    add(tr("&Tags…"), QKeySequence(Qt::Key_T), !sessions.empty(),
+        [this, sessions] { Q_EMIT tagsRequested(sessions); });
+    m_menu->addSeparator();
+    add(tr("&Compare"), QKeySequence(Qt::Key_C), sessions.size() > 1,
+        [this, sessions] { Q_EMIT compareRequested(sessions); });
+    add(tr("Run a&gain and compare tokens"), QKeySequence(Qt::Key_R), one,
+        [this, sessions] { Q_EMIT replayRequested(sessions.front()); });
+    add(tr("&Export…"), QKeySequence(Qt::Key_E), !sessions.empty(),
+        [this, sessions] { Q_EMIT exportRequested(sessions); });
+    m_menu->addSeparator();
+    add(tr("&Delete"), QKeySequence(Qt::Key_Delete), !sessions.empty(),
+        [this, sessions] { Q_EMIT removeRequested(sessions); });
+    return m_menu;
+}
+
+void SessionListView::togglePin() {
+    const std::vector<std::int64_t> sessions = selected();
+    bool all = true;
+    for (const std::int64_t session : sessions) {
+        all &= m_model->sessions()[static_cast<std::size_t>(m_model->rowOf(session))].pinned;
+    }
+    if (!sessions.empty()) {
+        Q_EMIT pinRequested(sessions, !all);
+    }
+}
+
+bool SessionListView::listKey(int key, Qt::KeyboardModifiers modifiers) {
+    const std::vector<std::int64_t> sessions = selected();
+    if (key == Qt::Key_Z && modifiers == Qt::ControlModifier) {
+        m_undo->undo();
+        return true;
+    }
+    if (sessions.empty() || (modifiers & ~Qt::KeypadModifier) != 0) {
+        return false;
+    }
+    switch (key) {
+        case Qt::Key_Return:
+        case Qt::Key_Enter:
+            if (const SessionListItem* session = m_model->at(m_list->currentIndex())) {
+                showsDeleted() ? restoreRequested(sessions) : opened(session->id);
+            }
+            return true;
+        case Qt::Key_Delete:
+            if (!showsDeleted()) {
+                Q_EMIT removeRequested(sessions);
+            }
+            return true;
+        case Qt::Key_P:
+            togglePin();
+            return true;
+        case Qt::Key_T:
+            Q_EMIT tagsRequested(sessions);
+            return true;
+        case Qt::Key_C:
+            if (sessions.size() > 1) {
+                Q_EMIT compareRequested(sessions);
+            }
+            return true;
+        case Qt::Key_R:
+            if (sessions.size() == 1) {
+                Q_EMIT replayRequested(sessions.front());
+            }
+            return true;
+        case Qt::Key_E:
+            Q_EMIT exportRequested(sessions);
+            return true;
+        default:
+            return false;
+    }
 }
 
 bool SessionListView::eventFilter(QObject* watched, QEvent* event) {
     if (event->type() != QEvent::KeyPress) {
         return QWidget::eventFilter(watched, event);
     }
-    const int key = static_cast<QKeyEvent*>(event)->key();
-    if (watched == m_filter && key == Qt::Key_Down && shownCount() > 0) {
+    const auto* press = static_cast<QKeyEvent*>(event);
+    if (watched == m_search && press->key() == Qt::Key_Down && shownCount() > 0) {
         m_list->setFocus(Qt::TabFocusReason);
         if (!m_list->currentIndex().isValid()) {
-            m_list->setCurrentIndex(m_shown->index(0, 0));
+            m_list->setCurrentIndex(m_model->index(0));
         }
         return true;
     }
-    if (watched == m_list && (key == Qt::Key_Return || key == Qt::Key_Enter) &&
-        m_list->currentIndex().isValid()) {
-        Q_EMIT opened(m_list->currentIndex().data(IdRole).toLongLong());
+    if (watched == m_list && listKey(press->key(), press->modifiers())) {
         return true;
     }
     return QWidget::eventFilter(watched, event);
