@@ -169,6 +169,9 @@ void SessionListView::offerUndo(const QString& text) {
 std::vector<std::int64_t> SessionListView::selected() const {
     QModelIndexList indexes = m_list->selectionModel()->selectedIndexes();
     std::sort(indexes.begin(), indexes.end());
+    if (indexes.isEmpty() && m_list->currentIndex().isValid()) {
+        indexes.append(m_list->currentIndex());  // where the keyboard is
+    }
     std::vector<std::int64_t> sessions;
     for (const QModelIndex& index : indexes) {
         if (const SessionListItem* session = m_model->at(index)) {
@@ -183,7 +186,9 @@ void SessionListView::markCurrent() {
     m_list->setCurrentIndex({});
     const int row = m_current ? m_model->rowOf(*m_current) : -1;
     if (row >= 0) {
-        m_list->setCurrentIndex(m_model->index(row));
+        // Not by the view, which asks for the keys that are held down.
+        m_list->selectionModel()->setCurrentIndex(m_model->index(row),
+                                                  QItemSelectionModel::ClearAndSelect);
     }
 }
 

@@ -44,7 +44,9 @@ class SessionBrowserTest : public QObject, private WindowHarness {
     /// Two sessions, the newest first: a sum and a story in Chinese.
     void makeTwo() {
         open();
-        ask(QStringLiteral("给我讲一个关于狐狸的故事"));
+        QSignalSpy finished(m_window->chat(), &ChatController::answerFinished);
+        m_window->chat()->send(QStringLiteral("给我讲一个关于狐狸的故事"));  // no keys for these
+        QTRY_COMPARE_WITH_TIMEOUT(finished.count(), 1, kPatience);
         m_window->chat()->newSession();
         ask(QStringLiteral("What is 12 + 30?"));
         waitForRows(2);
