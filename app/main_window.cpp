@@ -31,7 +31,9 @@
 #include "app/sampling_dialog.h"
 #include "app/session_actions.h"
 #include "app/session_replay_controller.h"
+#include "app/session_transfer.h"
 #include "app/specialists_controller.h"
+#include "app/sql_console_window.h"
 #include "app/status_strip.h"
 #include "app/window_actions.h"
 #include "app/window_docks.h"
@@ -95,6 +97,7 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
     connectViewActions();
     connectChat();
     connectSessions();
+    connectSessionFile(options.sessionFile);
     connectHover();
     m_chat->setSettings(settings->chat());
     m_actions->setTheme(settings->theme());
@@ -308,6 +311,33 @@ void MainWindow::connectSessions() {
     connect(m_chat, &ChatController::sessionChanged, this, [this, list] {
         list->setCurrent(m_chat->session());
         refreshActions();
+    });
+}
+
+/// Sessions to and from other files, and questions about all of them.
+void MainWindow::connectSessionFile(const std::filesystem::path& file) {
+    m_transfer = new SessionTransfer(file, this);
+    SessionListView* list = m_docks->sessionList();
+    connect(list, &SessionListView::exportRequested, m_transfer, &SessionTransfer::exportSessions);
+    connect(m_actions->exportSessions, &QAction::triggered, m_transfer, [this, list] {
+        std::vector<std::int64_t> sessions = list->selected();
+        if (const auto open = m_chat->session(); open && sessions.empty()) {
+            sessions.push_back(*open);
+        }
+        m_transfer->exportSessions(sessions);
+    });
+    connect(m_actions->importSessions, &QAction::triggered, m_transfer,
+            &SessionTransfer::importSessions);
+    connect(m_transfer, &SessionTransfer::imported, m_history, &HistoryReader::list);
+    connect(m_transfer, &SessionTransfer::failed, m_chat, &ChatController::showError);
+    connect(m_actions->sqlConsole, &QAction::triggered, this, [this, file] {
+        if (m_sqlConsole == nullptr) {
+            m_sqlConsole = new SqlConsoleWindow(file, file.parent_path() / "queries.json", this);
+        }
+        m_sqlConsole->setSession(m_chat->session());
+        m_sqlConsole->show();
+        m_sqlConsole->raise();
+        m_sqlConsole->activateWindow();
     });
 }
 

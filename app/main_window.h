@@ -30,7 +30,9 @@ class ReplayController;
 class SamplingDialog;
 class SessionActions;
 class SessionReplayController;
+class SessionTransfer;
 class SpecialistsController;
+class SqlConsoleWindow;
 class StatusStrip;
 class WindowActions;
 class WindowDocks;
@@ -60,6 +62,8 @@ class MainWindow final : public QMainWindow {
     ComparePane* comparePane() const { return m_comparePane; }
     CompareController* compare() const { return m_compare; }
     SessionReplayController* sessionReplay() const { return m_sessionReplay; }
+    SessionTransfer* transfer() const { return m_transfer; }
+    SqlConsoleWindow* sqlConsole() const { return m_sqlConsole; }  ///< null until opened
     StatusStrip* status() const { return m_status; }
     Selection* selection() { return &m_selection; }
     const TraceStore& traces() const { return m_store; }
@@ -75,6 +79,7 @@ class MainWindow final : public QMainWindow {
     void connectViewActions();
     void connectChat();
     void connectSessions();
+    void connectSessionFile(const std::filesystem::path& file);
     void connectHover();
     void connectDomains();
     void connectCompare();
@@ -111,6 +116,8 @@ class MainWindow final : public QMainWindow {
     ComparePane* m_comparePane;
     CompareController* m_compare;
     QTabWidget* m_tabs;
+    SessionTransfer* m_transfer = nullptr;
+    SqlConsoleWindow* m_sqlConsole = nullptr;
     SamplingDialog* m_sampling = nullptr;  ///< made when first opened
     QPushButton* m_modelButton = nullptr;
     QToolButton* m_samplingButton = nullptr;

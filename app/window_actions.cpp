@@ -34,6 +34,9 @@ void WindowActions::addFileMenu() {
     devices = menu->addMenu(tr("Run on &device"));
     menu->addSeparator();
     newSession = add(menu, tr("&New session"), {QKeySequence(Qt::CTRL | Qt::Key_N)});
+    exportSessions = add(menu, tr("&Export sessions…"), {QKeySequence(Qt::CTRL | Qt::Key_E)});
+    importSessions = add(menu, tr("&Import sessions…"));
+    sqlConsole = add(menu, tr("S&QL console"), {QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_L)});
     menu->addSeparator();
     quit = add(menu, tr("&Quit"), {QKeySequence(Qt::CTRL | Qt::Key_Q)});
     quit->setMenuRole(QAction::QuitRole);

@@ -28,6 +28,9 @@ class WindowActions final : public QObject {
     QMenu* recentModels = nullptr;  ///< filled by the window when it opens
     QMenu* devices = nullptr;       ///< filled by DeviceMenu
     QAction* newSession = nullptr;
+    QAction* exportSessions = nullptr;
+    QAction* importSessions = nullptr;
+    QAction* sqlConsole = nullptr;
     QAction* quit = nullptr;
     QAction* find = nullptr;
     QAction* earlier = nullptr;  ///< parts of a long session
