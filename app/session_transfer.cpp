@@ -84,10 +84,16 @@ void SessionTransfer::exportSessions(const std::vector<std::int64_t>& sessions) 
     QString filter = filters.front();
     QString file = QFileDialog::getSaveFileName(m_window, tr("Export sessions"), name,
                                                 filters.join(QStringLiteral(";;")), &filter);
-    if (!file.isEmpty()) {
-        const SessionFormat format = formatOf(file, filter);
-        exportTo(sessions, format, file);
+    if (file.isEmpty()) {
+        return;
     }
+    const QString typed = file;
+    const SessionFormat format = formatOf(file, filter);
+    if (file != typed && QFileInfo::exists(file)) {  // nobody agreed to replace that one
+        Q_EMIT failed(tr("%1 is there already; choose another name.").arg(file));
+        return;
+    }
+    exportTo(sessions, format, file);
 }
 
 void SessionTransfer::importSessions() {
