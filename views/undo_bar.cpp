@@ -50,7 +50,7 @@ void UndoBar::resizeEvent(QResizeEvent* event) {
 }
 
 void UndoBar::elide() {
-    m_label->setText(m_label->fontMetrics().elidedText(m_text, Qt::ElideMiddle, m_label->width()));
+    m_label->setText(m_label->fontMetrics().elidedText(m_text, Qt::ElideRight, m_label->width()));
     m_label->setToolTip(m_text.toHtmlEscaped());
 }
 
