@@ -29,13 +29,6 @@ struct Compared {
     std::vector<CompareAligned> aligned;  ///< by pair
 };
 
-bool samePrompts(const ComparedRun& a, const ComparedRun& b) {
-    return std::equal(a.answers.begin(), a.answers.end(), b.answers.begin(), b.answers.end(),
-                      [](const ComparedAnswer& one, const ComparedAnswer& other) {
-                          return !one.promptIds.empty() && one.promptIds == other.promptIds;
-                      });
-}
-
 Compared compared(const std::filesystem::path& file,
                   const std::vector<std::vector<std::int64_t>>& sides, const QStringList& labels,
                   const ComparisonOptions& options, const Progress& progress) {
@@ -62,19 +55,6 @@ Compared compared(const std::filesystem::path& file,
         }
     }
     return out;
-}
-
-/// What all answers of a run changed about routing. Throws Error where they differ in it.
-std::shared_ptr<const Interventions> interventionsOf(const ComparedRun& run) {
-    const auto& first = run.answers.front().interventions;
-    for (const ComparedAnswer& answer : run.answers) {
-        const bool both = answer.interventions && first;
-        if (both ? !(*answer.interventions == *first) : answer.interventions != first) {
-            throw Error(
-                fmt::format("{}: its answers changed routing in different ways", run.label));
-        }
-    }
-    return first;
 }
 
 std::function<QString(std::int32_t)> tokenText(std::shared_ptr<const TokenTable> tokens) {
@@ -337,7 +317,7 @@ void CompareController::forcePair(std::size_t pair) {
                                       [&lender, &run]() -> LoadedModel& {
                                           return lender.lend(run.modelPath, run.modelFingerprint);
                                       },
-                                      interventionsOf(run)};
+                                      commonInterventions(run)};
                 };
                 aligned.value = std::make_shared<const AlignedComparison>(
                     forcedComparison(comparison->runs[static_cast<std::size_t>(both.a)],

@@ -55,15 +55,8 @@ std::vector<std::vector<std::int64_t>> sessionsOf(const Options& options) {
     return out;
 }
 
-/// Position by position only where every answer had the same prompt: otherwise little more than the
-/// chat format's opening would be left.
 std::optional<AlignedComparison> aligned(const ComparedRun& a, const ComparedRun& b) {
-    const bool same =
-        std::equal(a.answers.begin(), a.answers.end(), b.answers.begin(), b.answers.end(),
-                   [](const auto& one, const auto& other) {
-                       return !one.promptIds.empty() && one.promptIds == other.promptIds;
-                   });
-    if (!same) return {};
+    if (!samePrompts(a, b)) return {};
     return alignedComparison(a, b);
 }
 

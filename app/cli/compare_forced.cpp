@@ -1,31 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/compare_forced.h"
 
-#include <algorithm>
-
 #include "engine/decode/forced_run.h"
 #include "engine/error.h"
 
 namespace gatescope::cli {
-namespace {
-
-std::shared_ptr<const Interventions> interventionsOf(const ComparedRun& run) {
-    const auto& first = run.answers.front().interventions;
-    const bool same =
-        std::all_of(run.answers.begin(), run.answers.end(), [&first](const ComparedAnswer& answer) {
-            const bool both = answer.interventions && first;
-            return both ? *answer.interventions == *first : answer.interventions == first;
-        });
-    if (!same) {
-        throw Error(
-            fmt::format("{}: its answers changed routing in different ways: tokens cannot "
-                        "be run under all of them",
-                        run.label));
-    }
-    return first;
-}
-
-}  // namespace
 
 LoadedModel& ForcedPairs::modelOf(const ComparedRun& run, const std::stop_token& stop) {
     if (m_model && m_fingerprint == run.modelFingerprint) return *m_model;
@@ -47,7 +26,7 @@ AlignedComparison ForcedPairs::compare(const ComparedRun& a, const ComparedRun& 
     const auto side = [&](const ComparedRun& run) {
         return ForcedSide{run.label,
                           [this, &run, &stop]() -> LoadedModel& { return modelOf(run, stop); },
-                          interventionsOf(run)};
+                          commonInterventions(run)};
     };
     return forcedComparison(a, side(a), side(b), {}, progress, stop);
 }

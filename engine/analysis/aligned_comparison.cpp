@@ -213,6 +213,13 @@ class Alignment {
 
 }  // namespace
 
+bool samePrompts(const ComparedRun& a, const ComparedRun& b) {
+    return std::equal(a.answers.begin(), a.answers.end(), b.answers.begin(), b.answers.end(),
+                      [](const ComparedAnswer& one, const ComparedAnswer& other) {
+                          return !one.promptIds.empty() && one.promptIds == other.promptIds;
+                      });
+}
+
 AlignedComparison alignedComparison(const ComparedRun& a, const ComparedRun& b,
                                     std::span<const NextTokenDifference> next) {
     return Alignment(a, b).run(next);

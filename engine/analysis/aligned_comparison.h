@@ -91,6 +91,10 @@ struct AlignedComparison {
     std::int64_t topChanged = 0;  ///< positions with another most probable next token
 };
 
+/// Whether every answer of A has the prompt of B's answer at its place. Otherwise little more than
+/// the chat format's opening could be compared.
+bool samePrompts(const ComparedRun& a, const ComparedRun& b);
+
 /// Compares what both runs routed of the same tokens; rejected drafts are left out. `next` may
 /// be empty. Throws Error where layers or experts of the runs differ or a routing
 /// does not fit; the numbers of experts chosen may differ.

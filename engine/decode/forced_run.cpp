@@ -255,6 +255,21 @@ std::vector<float> KeptLogits::row(std::int64_t index) {
     return out;
 }
 
+std::shared_ptr<const Interventions> commonInterventions(const ComparedRun& run) {
+    if (run.answers.empty()) return nullptr;
+    const auto& first = run.answers.front().interventions;
+    for (const ComparedAnswer& answer : run.answers) {
+        const bool both = answer.interventions && first;
+        if (both ? !(*answer.interventions == *first) : answer.interventions != first) {
+            throw Error(
+                fmt::format("{}: its answers changed routing in different ways: tokens "
+                            "cannot be run under all of them",
+                            run.label));
+        }
+    }
+    return first;
+}
+
 AlignedComparison forcedComparison(const ComparedRun& text, const ForcedSide& a,
                                    const ForcedSide& b, const ForcedOptions& options,
                                    const Progress& progress, std::stop_token stop) {

@@ -59,6 +59,10 @@ class KeptLogits {
     std::int64_t m_rows = 0;
 };
 
+/// What all answers of a run changed about routing; null: nothing. Throws Error where they changed
+/// different things, so that tokens cannot be run under all of them.
+std::shared_ptr<const Interventions> commonInterventions(const ComparedRun& run);
+
 /// One side of forcedComparison.
 struct ForcedSide {
     std::string label;
