@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/session/session_replay.h"
 
-#include <regex>
+#include <algorithm>
 #include <span>
 #include <utility>
 
@@ -49,8 +49,11 @@ class ReplaySink final : public GenerationSink {
 
 /// "cpu, 2 threads, AVX2" without what changes no number.
 std::string withoutThreads(const std::string& device) {
-    static const std::regex threads(", [0-9]+ threads?");
-    return std::regex_replace(device, threads, "");
+    const std::size_t word = device.find(" thread");
+    const std::size_t comma = device.rfind(',', word);
+    if (word == std::string::npos || comma == std::string::npos) return device;
+    const std::size_t end = std::min(device.find(',', word), device.size());
+    return device.substr(0, comma) + device.substr(end);
 }
 
 std::string cacheTypeOf(const ComparedRun& run) {
