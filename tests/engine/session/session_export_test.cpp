@@ -258,6 +258,7 @@ TEST_P(RoundTrip, DamageIsRefusedAndChangesNothing) {
             whole.substr(0, static_cast<std::size_t>(static_cast<double>(whole.size()) * part)));
         EXPECT_THAT(importError(folder / "new.db", folder / "cut"), HasSubstr("cut: ")) << part;
     }
+    makeSessionFile(folder / "copy.db", 3);  // is there even if every flip is found
     Arbitrary arbitrary(9);
     int refused = 0;
     for (int i = 0; i < 15; ++i) {  // a flipped bit is found, or harmless, never a crash
