@@ -7,6 +7,7 @@
 
 #include "views/formats.h"
 #include "views/index_ticker.h"
+#include "views/plot_legend.h"
 #include "views/theme.h"
 
 namespace gatescope {
@@ -53,19 +54,7 @@ BalanceChart::BalanceChart(QWidget* parent) : QCustomPlot(parent) {
     m_cursor->setSelectable(false);
     m_cursor->setLayer(QStringLiteral("grid"));
 
-    plotLayout()->insertRow(0);
-    auto* head = new QCPLayoutGrid;
-    plotLayout()->addElement(0, 0, head);
-    head->addElement(0, 0, legend);
-    head->addElement(0, 1, new QCPLayoutElement(this));  // takes the room the legend leaves
-    head->setColumnStretchFactor(0, 0.001);
-    legend->setFillOrder(QCPLegend::foColumnsFirst);
-    legend->setVisible(true);
-    legend->setMargins(QMargins(kGrid, kGrid / 2, kGrid, 0));
-    legend->setIconSize(2 * kGrid, kGrid);
-    legend->setColumnSpacing(kGrid);
-    plotLayout()->setRowStretchFactor(0, 0.001);
-    plotLayout()->setRowSpacing(0);
+    placeLegendOnTop(this);
     restyle();
 }
 

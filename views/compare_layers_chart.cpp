@@ -7,6 +7,7 @@
 
 #include "views/compare_texts.h"
 #include "views/index_ticker.h"
+#include "views/plot_legend.h"
 #include "views/theme.h"
 
 namespace gatescope {
@@ -55,21 +56,8 @@ QCPGraph* CompareLayersChart::addMarks(const QString& name) {
 }
 
 void CompareLayersChart::makeLegend() {
-    plotLayout()->insertRow(0);
-    auto* head = new QCPLayoutGrid;
-    plotLayout()->addElement(0, 0, head);
-    head->addElement(0, 0, legend);
-    head->addElement(0, 1, new QCPLayoutElement(this));  // takes the room the legend leaves
-    head->setColumnStretchFactor(0, 0.001);
-    legend->setWrap(3);  // before the order, which arranges what is there
-    legend->setFillOrder(QCPLegend::foColumnsFirst);
-    legend->setVisible(true);
-    legend->setMargins(QMargins(kGrid, kGrid / 2, kGrid, 0));
-    legend->setIconSize(2 * kGrid, kGrid);
-    legend->setColumnSpacing(kGrid);
+    placeLegendOnTop(this, 3);
     legend->setRowSpacing(0);
-    plotLayout()->setRowStretchFactor(0, 0.001);
-    plotLayout()->setRowSpacing(0);
 }
 
 const PairComparison* CompareLayersChart::pair() const {
