@@ -124,7 +124,7 @@ void SessionActions::remove(std::vector<std::int64_t> sessions) {
     if (sessions.empty()) {
         return;
     }
-    QString what = tr("%n session(s)", nullptr, static_cast<int>(sessions.size()));
+    QString what = tr("%1 sessions").arg(sessions.size());
     if (const SessionSummary* one = summaryOf(sessions.front()); one && sessions.size() == 1) {
         what =
             tr("\u201C%1\u201D").arg(visibleText(QString::fromStdString(one->title), kTitleChars));

@@ -15,9 +15,11 @@ namespace {
 QString tokensLine(const ReplayValue& value) {
     const AlignedComparison& both = value.comparison;
     if (both.texts.empty()) {
-        return ReplayView::tr("All %1 tokens of %n answer(s) came out the same.", nullptr,
-                              value.answers)
-            .arg(integerText(both.answerTokens));
+        const QString tokens = integerText(both.answerTokens);
+        return value.answers == 1 ? ReplayView::tr("All %1 tokens came out the same.").arg(tokens)
+                                  : ReplayView::tr("All %1 tokens of %2 answers came out the same.")
+                                        .arg(tokens)
+                                        .arg(value.answers);
     }
     return ReplayView::tr("%1 of %2 tokens stand before the first difference of their answer.")
         .arg(integerText(both.equalTokens), integerText(both.answerTokens));
@@ -98,6 +100,7 @@ ReplayView::ReplayView(QWidget* parent)
     column->addWidget(m_summary);
     column->addWidget(m_conditions);
     column->addWidget(m_table, 1);
+    column->addStretch(0);  // under the lines where there is no table
     ViewExport what;
     what.name = QStringLiteral("replay");
     what.value = [this] { return m_table->currentExact(); };

@@ -91,14 +91,14 @@ std::string headline(const CompareReport& report, const PairComparison& pair) {
 /// What else is not the same in the two runs, so that nobody takes it for the prompts' doing.
 std::string conditionsText(const ComparedRun& a, const ComparedRun& b) {
     std::vector<std::string> other;
-    if (a.modelFingerprint != b.modelFingerprint) other.emplace_back("the model");
-    if (a.device != b.device) other.emplace_back("the device");
-    if (a.precision != b.precision) other.emplace_back("the precision");
-    if (a.settings != b.settings) other.emplace_back("the settings");
+    if (a.modelFingerprint != b.modelFingerprint) other.emplace_back("model");
+    if (a.device != b.device) other.emplace_back("device");
+    if (a.precision != b.precision) other.emplace_back("precision");
+    if (a.settings != b.settings) other.emplace_back("settings");
     if (a.interventions != b.interventions) other.emplace_back("interventions");
     if (other.empty()) return {};
-    return fmt::format("{} and {} were not run alike: {} differ{}.\n", a.label, b.label,
-                       fmt::join(other, ", "), other.size() == 1 ? "s" : "");
+    return fmt::format("{} and {} were not run alike: different {}.\n", a.label, b.label,
+                       fmt::join(other, ", "));
 }
 
 /// Of the first half against the second.
