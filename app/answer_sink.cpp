@@ -52,13 +52,19 @@ void AnswerSink::onPrefill(std::int64_t done, std::int64_t total) {
 
 void AnswerSink::onToken(const TokenEvent& token, std::string_view text) {
     m_text += text;
+    if (token.step != kGivenStep) {
+        noteSpeed();
+    }
+    m_feed.push(TokenPiece{token, std::string(text)});
+}
+
+void AnswerSink::noteSpeed() {
     ++m_frame.generated;
     const auto now = std::chrono::steady_clock::now();
     m_times.push_back(now);
     while (m_times.front() + kSpeedWindow < now) {
         m_times.pop_front();
     }
-    m_feed.push(TokenPiece{token, std::string(text)});
 }
 
 void AnswerSink::onStep(const StepTrace& step) {

@@ -41,6 +41,7 @@ class AnswerSink final : public GenerationSink {
     PromptRouting& promptRouting() { return m_promptRouting; }
 
   private:
+    void noteSpeed();
     void publishIfDue();
     void publish(const FrameWants& wants);
     double tokensPerSecond() const;

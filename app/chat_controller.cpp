@@ -250,6 +250,8 @@ void ChatController::clearConversation(const RoutingShape& shape,
     clearPart();
     m_answerFirst = -1;
     m_answerInterventions.reset();
+    m_exchanges.clear();
+    m_nextExchange = {};
     setFollowing(false);
     m_pane->transcript()->setStreaming(false);
     m_pane->transcript()->clearTranscript();
@@ -300,6 +302,9 @@ void ChatController::onPromptRefused(const QString& message, const QString& erro
 
 void ChatController::onAnswerStarted(const AnswerStart& start) {
     TranscriptView* transcript = m_pane->transcript();
+    if (m_state != ChatState::Answering) {
+        setState(ChatState::Answering);  // a branch was opened before it goes on
+    }
     m_pane->showTranscript(true);
     if (start.session >= 0 && m_session != start.session) {
         m_session = start.session;
@@ -311,6 +316,10 @@ void ChatController::onAnswerStarted(const AnswerStart& start) {
         transcript->removeLastAnswer();
         countInPart(-static_cast<std::int64_t>(m_store->size() - m_answerFirst));
         m_store->truncate(m_answerFirst);
+        if (!m_exchanges.empty()) {
+            m_nextExchange = m_exchanges.back();
+            m_exchanges.pop_back();
+        }
     }
     const std::vector<std::int32_t> numbers = m_store->setPrompt(start.prompt.pieces);
     if (!start.again) {
@@ -319,7 +328,10 @@ void ChatController::onAnswerStarted(const AnswerStart& start) {
     if (start.newlyDropped > 0) {
         showNotice(droppedText(start.newlyDropped));
     }
-    beginAnswer(start.interventions);
+    if (!start.again) {
+        showGiven(start.given);
+    }
+    beginAnswer(start.interventions, start.turn);
     m_answerTokens = 0;
     transcript->beginTurn(Turn::Answer);
     transcript->setStreaming(true);
@@ -328,12 +340,17 @@ void ChatController::onAnswerStarted(const AnswerStart& start) {
 }
 
 /// Two ways of routing are never counted together.
-void ChatController::beginAnswer(std::shared_ptr<const Interventions> interventions) {
+void ChatController::beginAnswer(std::shared_ptr<const Interventions> interventions, int turn,
+                                 std::int64_t firstSeq) {
     const Interventions none;
     const bool same = (m_answerInterventions ? *m_answerInterventions : none) ==
                       (interventions ? *interventions : none);
     m_answerInterventions = std::move(interventions);
     m_answerFirst = m_store->size();
+    m_nextExchange.turn = turn;
+    m_nextExchange.answer = m_answerFirst;
+    m_nextExchange.firstSeq = firstSeq;
+    m_exchanges.push_back(std::exchange(m_nextExchange, {}));
     m_store->beginAnswer(!same);
 }
 
@@ -341,6 +358,8 @@ void ChatController::showUserTurn(const QString& message, const PromptValue& pro
                                   const std::vector<std::int32_t>& numbers) {
     TranscriptView* transcript = m_pane->transcript();
     transcript->beginTurn(Turn::User);
+    m_nextExchange = {};
+    m_nextExchange.text = message;
     std::vector<TranscriptToken> tokens;
     QString together;
     Utf8Stream stream;
@@ -355,6 +374,10 @@ void ChatController::showUserTurn(const QString& message, const PromptValue& pro
     } else {
         for (const TranscriptToken& token : tokens) {
             transcript->append(token);
+        }
+        if (!tokens.empty()) {
+            m_nextExchange.question = tokens.front().position;
+            m_nextExchange.questionEnd = tokens.back().position + 1;
         }
     }
     transcript->flush();

@@ -50,6 +50,20 @@ class ChatController final : public QObject {
     void stop();
     bool canRegenerate() const;
     void regenerate();
+    /// Where a token stands among the answers of the session, or the answer to the message that it
+    /// is of.
+    struct TokenPlace {
+        int turn = -1;         ///< of the answer in the log
+        std::int64_t seq = 0;  ///< within the answer
+        QString question;      ///< the message; set if the token is of it
+    };
+    std::optional<TokenPlace> placeOf(std::int32_t number) const;
+    bool canBranch() const { return m_state == ChatState::Ready && m_session.has_value(); }
+    /// A new session that has everything before this token of an answer, and goes on from there:
+    /// with `instead`, or with what the model chooses.
+    void branchAt(std::int32_t number, const TokenEvent::Alternative* instead = nullptr);
+    /// A new session that has everything before the message of this token, and asks another one.
+    void askInstead(std::int32_t number, const QString& message);
     void newSession();
     /// Shows a stored session; refused while an answer streams.
     void openSession(std::shared_ptr<const StoredSession> stored);
@@ -125,6 +139,17 @@ class ChatController final : public QObject {
     void dropFarEnd();
     void showCutAnswer(const StoredTurn& turn);
 
+    /// A question and the answer to it, by the numbers of their tokens.
+    struct Exchange {
+        int turn = -1;              ///< of the answer in the log
+        std::int64_t firstSeq = 0;  ///< of the answer's first token on screen
+        std::int32_t answer = 0;    ///< number of that token
+        std::int32_t question = 0;  ///< numbers [question, questionEnd) of the message
+        std::int32_t questionEnd = 0;
+        QString text;
+    };
+    void branch(BranchRequest request);
+
     ChatState idleState() const;
     GenerationParams params() const;
     void showChangedRouting(const Interventions* interventions);
@@ -134,10 +159,13 @@ class ChatController final : public QObject {
     /// `tokens`: of the model that the session is of; null: not at hand.
     void clearConversation(const RoutingShape& shape, std::shared_ptr<const TokenTable> tokens);
     void showEmptyChat();
-    void beginAnswer(std::shared_ptr<const Interventions> interventions);
+    /// `turn`: in the log; `firstSeq`: of its first token that is shown.
+    void beginAnswer(std::shared_ptr<const Interventions> interventions, int turn,
+                     std::int64_t firstSeq = 0);
     void showUserTurn(const QString& message, const PromptValue& prompt,
                       const std::vector<std::int32_t>& numbers);
     void showAnswerTurn(const StoredTurn& turn);
+    void showGiven(int tokens);
     void showFinish(Finish finish);
     void hideError();
     void showNotice(const QString& text);
@@ -160,6 +188,8 @@ class ChatController final : public QObject {
     std::int32_t m_answerFirst = -1;  ///< number of the last answer's first token
     std::shared_ptr<const Interventions> m_answerInterventions;  ///< of the newest answer
     int m_answerTokens = 0;
+    std::vector<Exchange> m_exchanges;
+    Exchange m_nextExchange;              ///< its message is shown
     std::optional<SessionExtent> m_part;  ///< unset: the whole session is shown
     std::vector<ShownTokens> m_shown;
     std::optional<PartAnchor> m_partAnchor;

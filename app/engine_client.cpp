@@ -33,6 +33,7 @@ void EngineClient::wire(EngineWorker* worker) {
 
     connect(this, &EngineClient::loadWanted, worker, &EngineWorker::load, kQueued);
     connect(this, &EngineClient::answerWanted, worker, &EngineWorker::answer, kQueued);
+    connect(this, &EngineClient::branchWanted, worker, &EngineWorker::branch, kQueued);
     connect(this, &EngineClient::newSessionWanted, worker, &EngineWorker::newSession, kQueued);
     connect(this, &EngineClient::openWanted, worker, &EngineWorker::openSession, kQueued);
 
@@ -124,12 +125,18 @@ void EngineClient::cancelLoad() {
 
 void EngineClient::send(const QString& message, const GenerationParams& params) {
     m_answerStop = std::stop_source();
-    Q_EMIT answerWanted({message, false, params, m_answerStop.get_token()});
+    Q_EMIT answerWanted({message, false, params, m_answerStop.get_token(), {}});
 }
 
 void EngineClient::regenerate(const GenerationParams& params) {
     m_answerStop = std::stop_source();
-    Q_EMIT answerWanted({{}, true, params, m_answerStop.get_token()});
+    Q_EMIT answerWanted({{}, true, params, m_answerStop.get_token(), {}});
+}
+
+void EngineClient::branch(BranchRequest request) {
+    m_answerStop = std::stop_source();
+    request.stop = m_answerStop.get_token();
+    Q_EMIT branchWanted(request);
 }
 
 void EngineClient::stop() {

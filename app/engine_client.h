@@ -31,6 +31,9 @@ class EngineClient final : public QObject {
     void cancelLoad();
     void send(const QString& message, const GenerationParams& params);
     void regenerate(const GenerationParams& params);
+    /// Answered by sessionOpened() and then as send(), or by promptRefused(). The request's stop
+    /// token is filled in.
+    void branch(BranchRequest request);
     void stop();  ///< acts within one layer, not queued
     /// Runs `task` on the engine's thread behind what was asked for before. The model is null while
     /// none is open. See runOnEngine().
@@ -67,6 +70,7 @@ class EngineClient final : public QObject {
     // To the engine; use the functions above.
     void loadWanted(const gatescope::LoadRequest& request);
     void answerWanted(const gatescope::PromptRequest& request);
+    void branchWanted(const gatescope::BranchRequest& request);
     void newSessionWanted();
     void openWanted(std::shared_ptr<const gatescope::StoredSession> stored);
 

@@ -54,6 +54,19 @@ struct PromptRequest {
     bool again = false;
     GenerationParams params;
     std::stop_token stop;
+    std::vector<TokenEvent> given;  ///< what the answer begins with; ignored when `again`
+};
+
+/// A new session that has all that came before the question of `from`, and goes on from there.
+struct BranchRequest {
+    BranchPoint from;
+    QString text;  ///< the question in other words; empty: as it was
+    /// The token that stands at `from` on screen, a check that the file has the same; -1: none, the
+    /// whole answer is made anew.
+    std::int32_t expected = -1;
+    std::optional<TokenEvent> instead;  ///< what comes there; unset: whatever the model chooses
+    GenerationParams params;
+    std::stop_token stop;
 };
 
 /// One position of a prompt.
@@ -73,6 +86,8 @@ struct PromptValue {
 
 struct AnswerStart {
     std::int64_t session = -1;  ///< -1: not logged
+    int turn = -1;              ///< of the answer in the log; -1: not logged
+    int given = 0;              ///< tokens that it begins with
     QString message;            ///< what the user wrote
     bool again = false;
     PromptValue prompt;
@@ -120,3 +135,4 @@ struct LiveFrame {
 
 Q_DECLARE_METATYPE(gatescope::LoadRequest)
 Q_DECLARE_METATYPE(gatescope::PromptRequest)
+Q_DECLARE_METATYPE(gatescope::BranchRequest)

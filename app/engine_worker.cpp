@@ -5,6 +5,7 @@
 
 #include <QElapsedTimer>
 #include <algorithm>
+#include <iterator>
 
 #include "app/token_table.h"
 #include "engine/analysis/uniform_router.h"
@@ -14,6 +15,7 @@
 #include "engine/model/demo_model.h"
 #include "engine/model/router.h"
 #include "engine/session/model_session.h"
+#include "engine/session/session_pages.h"
 #include "engine/session/session_recorder.h"
 #include "engine/session/settings_json.h"
 
@@ -127,6 +129,7 @@ void EngineWorker::load(const LoadRequest& request) {
 void EngineWorker::beginFresh() {
     m_session = -1;
     m_answerTurn = -1;
+    m_given.clear();
     m_closed = false;
     m_conversation.reset();
     m_analysis.reset();
@@ -190,13 +193,17 @@ void EngineWorker::answer(const PromptRequest& request) {
     }
     if (request.again) {
         takeBackCounts();
+    } else {
+        m_given = request.given;
     }
+    start->given = static_cast<int>(m_given.size());
     if (!sameInterventions(request.params.interventions, m_countedInterventions)) {
         beginAnalysis(request.params.interventions);  // two ways of routing are never mixed
     }
     m_analysisBeforeAnswer = m_analysis;
     const LogPlace place = logTurn(request, prepared);
     start->session = place.session;
+    start->turn = place.turn;
     m_feed->hold();
     Q_EMIT answerStarted(start);
     Q_EMIT answerEnded(run(request, prepared, place));
@@ -210,18 +217,20 @@ std::shared_ptr<const AnswerEnd> EngineWorker::run(const PromptRequest& request,
                                                    const Conversation::Prepared& prepared,
                                                    const LogPlace& place) {
     auto end = std::make_shared<AnswerEnd>();
+    const std::vector<TokenId> context = contextOf(prepared);
     const auto same =
-        std::mismatch(prepared.ids.begin(), prepared.ids.end(), m_counted.begin(), m_counted.end());
-    AnswerSink sink(*m_feed, *m_analysis,
-                    static_cast<std::size_t>(same.first - prepared.ids.begin()),
-                    prepared.ids.size());
+        std::mismatch(context.begin(), context.end(), m_counted.begin(), m_counted.end());
+    AnswerSink sink(*m_feed, *m_analysis, static_cast<std::size_t>(same.first - context.begin()),
+                    context.size());
+    dropUncounted(prepared);
     std::optional<SessionRecorder> recorder;
     if (place.log != nullptr) {
         recorder.emplace(*place.log, place.session, place.turn, sink);
     }
     GenerationSink& first = recorder ? static_cast<GenerationSink&>(*recorder) : sink;
     try {
-        end->result = m_conversation->answer(prepared, request.params, first, request.stop);
+        end->result =
+            m_conversation->answer(prepared, request.params, first, request.stop, m_given);
         const std::string& shown = sink.streamedText();
         if (end->result.text.starts_with(shown)) {
             end->textRest = toText(end->result.text.substr(shown.size()));
@@ -282,7 +291,7 @@ LogPlace EngineWorker::writeTurn(const PromptRequest& request,
         m_log->addUserTurn(m_session, request.text.toStdString());
     }
     m_answerTurn = m_log->beginAnswer(m_session, m_conversation->completed(request.params),
-                                      prepared.droppedMessages);
+                                      prepared.droppedMessages, static_cast<int>(m_given.size()));
     m_log->promptTokens(m_session, m_answerTurn, prepared.ids);
     Q_EMIT sessionsChanged();
     return {m_log.get(), m_session, m_answerTurn};
@@ -296,6 +305,71 @@ void EngineWorker::takeBackCounts() {
     }
     m_analysis = m_analysisBeforeAnswer;
     count(m_promptRouting);
+}
+
+/// What the answer goes on from.
+std::vector<TokenId> EngineWorker::contextOf(const Conversation::Prepared& prepared) const {
+    std::vector<TokenId> ids = prepared.ids;
+    std::transform(m_given.begin(), m_given.end(), std::back_inserter(ids),
+                   [](const TokenEvent& token) { return token.id; });
+    return ids;
+}
+
+/// What the cache holds from another session is computed again, or this one would have no routing
+/// of it; and so is what the answer is given, which stands with the answer itself.
+void EngineWorker::dropUncounted(const Conversation::Prepared& prepared) {
+    const auto same =
+        std::mismatch(prepared.ids.begin(), prepared.ids.end(), m_counted.begin(), m_counted.end());
+    const std::int64_t counted = same.first - prepared.ids.begin();
+    const bool untilTheEnd = same.first == prepared.ids.end() && m_given.empty();
+    if (!untilTheEnd && m_model->decoder().length() > counted) {
+        m_model->decoder().truncate(counted);
+    }
+}
+
+// ---------------------------------------------------------------- branches
+
+void EngineWorker::branch(const BranchRequest& request) {
+    if (m_conversation == nullptr || m_closed || m_log == nullptr ||
+        m_session != request.from.session) {
+        Q_EMIT promptRefused(request.text, tr("Only a session that is recorded can be branched."));
+        return;
+    }
+    PromptRequest prompt{request.text, false, request.params, request.stop, {}};
+    try {
+        m_log->flush();
+        prompt.given = givenTo(request);
+        const SessionLog::Branch branch =
+            m_log->beginBranch(sessionInfo(*m_model, titleOf(request.text)), request.from);
+        if (request.text.isEmpty()) {
+            prompt.text = toText(branch.question);
+        }
+        openSession(std::make_shared<const StoredSession>(
+            SessionPages(m_sessionFile).load(branch.session)));
+    } catch (const std::exception& error) {
+        Q_EMIT promptRefused(request.text, toText(error.what()));
+        return;
+    }
+    answer(prompt);
+}
+
+/// As they stand in the file, with what was recorded of them.
+std::vector<TokenEvent> EngineWorker::givenTo(const BranchRequest& request) const {
+    if (request.expected < 0) {
+        return {};
+    }
+    std::vector<TokenEvent> given =
+        SessionStore(m_sessionFile).tokens(request.from.session, request.from.turn);
+    const auto seq = static_cast<std::size_t>(request.from.seq);
+    if (seq >= given.size() || given[seq].id != request.expected) {
+        throw Error(fmt::format("turn {} of session {} is not the answer on screen",
+                                request.from.turn, request.from.session));
+    }
+    given.resize(seq);
+    if (request.instead) {
+        given.push_back(*request.instead);
+    }
+    return given;
 }
 
 PromptValue EngineWorker::promptValue(const std::vector<TokenId>& ids,

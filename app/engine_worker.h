@@ -40,6 +40,8 @@ class EngineWorker final : public QObject {
     void openLog();
     void load(const gatescope::LoadRequest& request);
     void answer(const gatescope::PromptRequest& request);
+    /// Opens a new session as sessionOpened() tells, then answers in it.
+    void branch(const gatescope::BranchRequest& request);
     void newSession();
     /// Prepares a stored session for showing, and for continuing if it is this model's.
     void openSession(std::shared_ptr<const gatescope::StoredSession> stored);
@@ -77,6 +79,9 @@ class EngineWorker final : public QObject {
                                          const Conversation::Prepared& prepared,
                                          const LogPlace& place);
     void takeBackCounts();
+    std::vector<TokenEvent> givenTo(const BranchRequest& request) const;
+    std::vector<TokenId> contextOf(const Conversation::Prepared& prepared) const;
+    void dropUncounted(const Conversation::Prepared& prepared);
     PromptValue promptValue(const std::vector<TokenId>& ids, const std::string& message) const;
     void count(const PromptRouting& prompt);
     void countStored(const StoredSession& stored);
@@ -95,10 +100,11 @@ class EngineWorker final : public QObject {
     std::shared_ptr<const Interventions> m_countedInterventions;  ///< under which it was routed
     ShadowParams m_shadow;
     std::optional<CacheUse> m_cache;
-    PromptRouting m_promptRouting;  ///< of the last answer
-    std::int64_t m_session = -1;    ///< in the log; -1 before the first message
-    int m_answerTurn = -1;          ///< the last answer's turn in the log
-    bool m_closed = false;          ///< a session of another model is on screen
+    PromptRouting m_promptRouting;    ///< of the last answer
+    std::int64_t m_session = -1;      ///< in the log; -1 before the first message
+    int m_answerTurn = -1;            ///< the last answer's turn in the log
+    std::vector<TokenEvent> m_given;  ///< what the last answer began with
+    bool m_closed = false;            ///< a session of another model is on screen
 };
 
 }  // namespace gatescope

@@ -17,6 +17,7 @@
 #include <QToolButton>
 
 #include "app/bias_controller.h"
+#include "app/branch_menu.h"
 #include "app/chat_controller.h"
 #include "app/chat_pane.h"
 #include "app/compare_controller.h"
@@ -85,6 +86,7 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
     m_replay = new ReplayController(m_engine, m_chat, &m_store, this);
     m_feeder =
         new DockFeeder(views, m_pane, m_chat, &m_selection, &m_store, m_engine, m_replay, this);
+    new BranchMenu(m_chat, m_pane->transcript(), &m_selection, &m_store, m_actions, this);
     m_bias = new BiasController(m_engine, m_chat, &m_store, views.bias, this);
     m_specialists = new SpecialistsController(m_engine, m_chat, views.specialists, this);
     m_interventions = new InterventionsController(m_engine, m_chat, views.interventions, this);
@@ -152,7 +154,8 @@ void MainWindow::connectCompare() {
         m_comparePane->focusNext();
     });
     for (QAction* action : {m_actions->goToInput, m_actions->goToTranscript, m_actions->newSession,
-                            m_actions->find, m_actions->regenerate}) {
+                            m_actions->find, m_actions->regenerate, m_actions->branch,
+                            m_actions->editMessage}) {
         connect(action, &QAction::triggered, this, [this] { m_tabs->setCurrentWidget(m_pane); });
     }
     connect(m_docks->sessionList(), &SessionListView::opened, this,

@@ -131,7 +131,10 @@ void ChatController::showAnswerTurn(const StoredTurn& turn) {
         showNotice(droppedText(turn.droppedMessages));
     }
     TranscriptView* transcript = m_pane->transcript();
-    beginAnswer(settingsFromJson(turn.paramsJson).interventions);
+    const bool cut = m_part && m_shown.empty();
+    showGiven(turn.givenTokens);
+    beginAnswer(settingsFromJson(turn.paramsJson).interventions, turn.turn,
+                cut ? m_part->cutBefore : 0);
     transcript->beginTurn(TranscriptView::Turn::Answer);
     AnswerText text(turn);
     const std::int64_t begin = m_shown.empty() ? m_part ? m_part->firstToken : 0

@@ -71,6 +71,7 @@ std::int32_t TraceStore::addToken(const TokenEvent& token) {
     entry.bytes = token.bytes;
     entry.generated = true;
     entry.probability = token.probability;
+    entry.alternatives = token.alternatives;
     entry.draft = token.draft;
     entry.rejectedDraftId = token.rejectedDraftId;
     entry.step = token.step;

@@ -33,6 +33,7 @@ class TraceStore {
         std::shared_ptr<const RoutedToken> mtp;
         bool generated = false;  ///< part of an answer, not of a prompt
         float probability = std::numeric_limits<float>::quiet_NaN();  ///< of a generated token
+        std::vector<TokenEvent::Alternative> alternatives;            ///< of a generated token
         TokenEvent::Draft draft = TokenEvent::Draft::None;
         std::int32_t rejectedDraftId = -1;
         std::int64_t step = -1;             ///< of its answer; -1: not generated

@@ -46,6 +46,9 @@ void WindowActions::addChatMenu() {
     QMenu* menu = m_window->menuBar()->addMenu(tr("&Chat"));
     stop = add(menu, tr("&Stop"), {QKeySequence(Qt::Key_Escape)});
     regenerate = add(menu, tr("&Regenerate"), {QKeySequence(Qt::CTRL | Qt::Key_R)});
+    branch = add(menu, tr("&Branch at the token"), {QKeySequence(Qt::CTRL | Qt::Key_B)});
+    branchWith = menu->addMenu(tr("Branch &with"));
+    editMessage = add(menu, tr("E&dit and ask again…"), {QKeySequence(Qt::CTRL | Qt::Key_D)});
     menu->addSeparator();
     find = add(menu, tr("&Find…"), {QKeySequence(Qt::CTRL | Qt::Key_F)});
     earlier = add(menu, tr("Show earl&ier"), {QKeySequence(Qt::ALT | Qt::Key_PageUp)});

@@ -37,6 +37,9 @@ class WindowActions final : public QObject {
     QAction* later = nullptr;
     QAction* stop = nullptr;
     QAction* regenerate = nullptr;
+    QAction* branch = nullptr;    ///< at the selected token
+    QMenu* branchWith = nullptr;  ///< filled by BranchMenu when it opens
+    QAction* editMessage = nullptr;
     QAction* sampling = nullptr;
     QAction* speculate = nullptr;      ///< between off and what was chosen last
     QMenu* speculateModes = nullptr;   ///< off, MTP, lookup, auto

@@ -465,6 +465,11 @@ void TranscriptView::contextMenuEvent(QContextMenuEvent* event) {
                    [this] { QGuiApplication::clipboard()->setText(plainText()); })
         ->setEnabled(!m_turns.empty());
     menu.addAction(tr("Select all"), this, &QTextEdit::selectAll);
+    const bool byKey = event->reason() == QContextMenuEvent::Keyboard;
+    const Span* span = byKey ? nullptr : spanAt(event->pos());
+    Q_EMIT menuWanted(&menu, span != nullptr ? span->position
+                             : byKey         ? m_selected.value_or(-1)
+                                             : -1);
     menu.exec(event->globalPos());
 }
 

@@ -79,6 +79,8 @@ class TranscriptView final : public QTextEdit {
     /// "token 7 · "small" ..." under the pointer, empty when there is none.
     void hoverText(const QString& text);
     void zoomChanged(int steps);
+    /// The context menu is about to open at a token, or nowhere (-1): others may add to it.
+    void menuWanted(QMenu* menu, std::int32_t position);
     /// The person scrolled or stepped to the beginning, or to the end, of what is shown.
     void beginningReached();
     void endReached();

@@ -139,11 +139,17 @@ GenerationParams Conversation::completed(GenerationParams params) const {
 }
 
 GenerationResult Conversation::answer(const Prepared& prepared, GenerationParams params,
-                                      GenerationSink& sink, std::stop_token stop) {
+                                      GenerationSink& sink, std::stop_token stop,
+                                      std::span<const TokenEvent> given) {
+    if (!given.empty() && std::ssize(given) >= prepared.room)
+        throw Error(
+            fmt::format("the context of {} tokens has no room behind the {} tokens that "
+                        "the answer begins with",
+                        m_model.decoder().maxContext(), given.size()));
     const auto& tokenizer = m_model.tokenizer();
     params = completed(std::move(params));
     auto result = generate(m_model.decoder(), &tokenizer, prepared.ids, params, sink,
-                           std::move(stop), &m_speculation);
+                           std::move(stop), &m_speculation, given);
     m_messages.push_back({Role::Assistant, result.text});
     return result;
 }

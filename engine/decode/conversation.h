@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <span>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -42,8 +43,10 @@ class Conversation {
     /// chatParams() for this conversation; answer() does it by itself.
     GenerationParams completed(GenerationParams params) const;
     /// Runs the prepared prompt. The answer (also a cancelled one) becomes part of the history.
+    /// `given`: what it begins with, see generate(). Throws Error if the context has no room for
+    /// more.
     GenerationResult answer(const Prepared& prepared, GenerationParams params, GenerationSink& sink,
-                            std::stop_token stop);
+                            std::stop_token stop, std::span<const TokenEvent> given = {});
 
     const std::vector<ChatMessage>& messages() const { return m_messages; }
     int droppedMessages() const { return m_dropped; }

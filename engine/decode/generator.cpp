@@ -35,13 +35,15 @@ double seconds(Clock::duration duration) {
 class Run {
   public:
     Run(Decoder& decoder, const Tokenizer* tokenizer, std::span<const std::int32_t> prompt,
-        const GenerationParams& params, GenerationSink& sink, std::stop_token stop,
-        SpeculationMemory& memory)
+        std::span<const TokenEvent> given, const GenerationParams& params, GenerationSink& sink,
+        std::stop_token stop, SpeculationMemory& memory)
         : m_decoder(decoder),
           m_memory(memory),
           m_policy(params, memory),
           m_tokenizer(tokenizer),
-          m_prompt(prompt),
+          m_context(contextOf(prompt, given)),
+          m_prompt(m_context),
+          m_given(given),
           m_params(params),
           m_sink(sink),
           m_stop(std::move(stop)),
@@ -53,6 +55,7 @@ class Run {
 
     GenerationResult run() {
         check();
+        takeGiven();
         const auto start = Clock::now();
         try {
             prefill();
@@ -80,6 +83,9 @@ class Run {
 
     void check() const {
         if (m_prompt.empty()) throw Error("the prompt is empty");
+        if (m_params.maxNewTokens < static_cast<std::int64_t>(m_given.size()))
+            throw Error(fmt::format("the answer is given {} tokens, but may have {}",
+                                    m_given.size(), m_params.maxNewTokens));
         if (static_cast<std::int64_t>(m_prompt.size()) > m_decoder.maxContext())
             throw Error(fmt::format("the prompt has {} tokens, but the context holds {}",
                                     m_prompt.size(), m_decoder.maxContext()));
@@ -88,6 +94,31 @@ class Run {
         if (m_params.drafts < 0 || m_params.drafts > kMaxDrafts)
             throw Error(fmt::format("{} drafts per step: 1 to {} can be verified", m_params.drafts,
                                     kMaxDrafts));
+    }
+
+    static std::vector<std::int32_t> contextOf(std::span<const std::int32_t> prompt,
+                                               std::span<const TokenEvent> given) {
+        std::vector<std::int32_t> ids(prompt.begin(), prompt.end());
+        for (const TokenEvent& token : given) ids.push_back(token.id);
+        return ids;
+    }
+
+    // The beginning of the answer that is not this run's choice.
+    void takeGiven() {
+        for (const TokenEvent& token : m_given) {
+            TokenEvent event = token;
+            event.position = nextPosition();
+            event.bytes = m_stream.bytes(token.id);
+            event.draft = TokenEvent::Draft::None;
+            event.rejectedDraftId = -1;
+            event.step = kGivenStep;
+            m_result.ids.push_back(token.id);
+            m_sink.onToken(event, m_stream.push(token.id));
+        }
+    }
+
+    std::int32_t nextPosition() const {
+        return static_cast<std::int32_t>(m_prompt.size() - m_given.size() + m_result.ids.size());
     }
 
     ForwardOptions options(AttentionPath path, LogitsOf logits) {
@@ -211,7 +242,7 @@ class Run {
     // --- decode -----------------------------------------------------------------------------
 
     void decode() {
-        if (m_params.maxNewTokens <= 0) {
+        if (static_cast<std::int64_t>(m_result.ids.size()) >= m_params.maxNewTokens) {
             m_result.finish = Finish::Length;
             return endStep();
         }
@@ -358,7 +389,7 @@ class Run {
         auto choice = m_top.k > 0 ? m_sampler.choose(m_decoder.top(row), drafted)
                                   : m_sampler.choose(m_decoder.logits(row), drafted);
         TokenEvent event;
-        event.position = static_cast<std::int32_t>(m_prompt.size() + m_result.ids.size());
+        event.position = nextPosition();
         event.id = choice.id;
         event.bytes = m_stream.bytes(choice.id);
         event.probability = choice.probability;
@@ -399,7 +430,7 @@ class Run {
         m_stream.finish();
         m_result.text = m_stream.text();
         m_result.timing.decodeTokens =
-            std::max<std::int64_t>(0, static_cast<std::int64_t>(m_result.ids.size()) - 1);
+            std::max(std::int64_t{0}, std::ssize(m_result.ids) - std::ssize(m_given) - 1);
         m_result.cache = m_decoder.cacheUse();
     }
 
@@ -407,7 +438,9 @@ class Run {
     SpeculationMemory& m_memory;
     SpeculationPolicy m_policy;
     const Tokenizer* m_tokenizer;
-    std::span<const std::int32_t> m_prompt;
+    std::vector<std::int32_t> m_context;
+    std::span<const std::int32_t> m_prompt;  ///< with the tokens given
+    std::span<const TokenEvent> m_given;
     const GenerationParams& m_params;
     GenerationSink& m_sink;
     std::stop_token m_stop;
@@ -428,10 +461,12 @@ class Run {
 
 GenerationResult generate(Decoder& decoder, const Tokenizer* tokenizer,
                           std::span<const std::int32_t> prompt, const GenerationParams& params,
-                          GenerationSink& sink, std::stop_token stop, SpeculationMemory* memory) {
+                          GenerationSink& sink, std::stop_token stop, SpeculationMemory* memory,
+                          std::span<const TokenEvent> given) {
     decoder.setInterventions(params.interventions ? *params.interventions : Interventions{});
     SpeculationMemory fresh;
-    return Run(decoder, tokenizer, prompt, params, sink, std::move(stop), memory ? *memory : fresh)
+    return Run(decoder, tokenizer, prompt, given, params, sink, std::move(stop),
+               memory ? *memory : fresh)
         .run();
 }
 

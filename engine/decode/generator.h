@@ -5,6 +5,7 @@
 #include <stop_token>
 
 #include "engine/decode/generation.h"
+#include "engine/trace/step_trace.h"
 
 namespace gatescope {
 
@@ -27,9 +28,14 @@ class Tokenizer;
 ///
 /// `memory`: what Speculate::Auto learned in earlier answers with this decoder, and learns in this
 /// one; null: it begins anew.
+///
+/// `given`: the answer begins with these tokens, which are told to the sink first (their step is
+/// kGivenStep), go through the model like a prompt and count towards the limit of new tokens.
+/// Greedy and under exact precision, an answer given its own beginning ends as it did.
 GenerationResult generate(Decoder& decoder, const Tokenizer* tokenizer,
                           std::span<const std::int32_t> prompt, const GenerationParams& params,
                           GenerationSink& sink, std::stop_token stop = {},
-                          SpeculationMemory* memory = nullptr);
+                          SpeculationMemory* memory = nullptr,
+                          std::span<const TokenEvent> given = {});
 
 }  // namespace gatescope

@@ -12,6 +12,7 @@
 #include "engine/error.h"
 #include "engine/session/log_queue.h"
 #include "engine/session/purge.h"
+#include "engine/session/session_branch.h"
 #include "engine/session/session_file.h"
 #include "engine/session/settings_json.h"
 #include "engine/session/sql.h"
@@ -25,6 +26,17 @@ std::int64_t systemMs() {
     return std::chrono::duration_cast<std::chrono::milliseconds>(
                std::chrono::system_clock::now().time_since_epoch())
         .count();
+}
+
+std::int64_t insertSession(SQLite::Database& database, const SessionInfo& info, std::int64_t now) {
+    SQLite::Statement insert(
+        database,
+        "INSERT INTO sessions (created_ms, updated_ms, title, model_name, model_path, "
+        "model_fingerprint, config_json, device, precision, shape_json) "
+        "VALUES (?,?,?,?,?,?,?,?,?,?)");
+    execute(insert, now, now, info.title, info.modelName, info.modelPath, info.modelFingerprint,
+            info.configJson, info.device, info.precision, shapeToJson(info.shape));
+    return database.getLastInsertRowid();
 }
 
 }  // namespace
@@ -111,20 +123,30 @@ std::int64_t SessionLog::beginSession(const SessionInfo& info) {
     const std::lock_guard lock(m_impl->controlMutex);
     try {
         SQLite::Transaction transaction(m_impl->control, SQLite::TransactionBehavior::IMMEDIATE);
-        SQLite::Statement insert(
-            m_impl->control,
-            "INSERT INTO sessions (created_ms, updated_ms, title, model_name, model_path, "
-            "model_fingerprint, config_json, device, precision, shape_json) "
-            "VALUES (?,?,?,?,?,?,?,?,?,?)");
-        const std::int64_t now = m_impl->nowMs();
-        execute(insert, now, now, info.title, info.modelName, info.modelPath, info.modelFingerprint,
-                info.configJson, info.device, info.precision, shapeToJson(info.shape));
-        const std::int64_t session = m_impl->control.getLastInsertRowid();
+        const std::int64_t session = insertSession(m_impl->control, info, m_impl->nowMs());
         transaction.commit();
         m_impl->nextTurn[session] = 0;
         return session;
     } catch (const SQLite::Exception& cause) {
         throw sessionError(m_impl->file, cause);
+    }
+}
+
+SessionLog::Branch SessionLog::beginBranch(const SessionInfo& info, const BranchPoint& from) {
+    flush();
+    const std::lock_guard lock(m_impl->controlMutex);
+    try {
+        SQLite::Transaction transaction(m_impl->control, SQLite::TransactionBehavior::IMMEDIATE);
+        const std::int64_t session = insertSession(m_impl->control, info, m_impl->nowMs());
+        CopiedBranch copied = copyBranch(m_impl->control, from, session);
+        transaction.commit();
+        m_impl->nextTurn[session] = copied.turns;
+        return {session, std::move(copied.question)};
+    } catch (const SQLite::Exception& cause) {
+        throw sessionError(m_impl->file, cause);
+    } catch (const Error& cause) {
+        throw fileError(m_impl->file.string(), fmt::format("session {}", from.session),
+                        cause.what());
     }
 }
 

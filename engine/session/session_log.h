@@ -26,6 +26,14 @@ struct SessionInfo {
     RoutingShape shape;
 };
 
+/// Where a session branches off another one: before token `seq` of the answer `turn`, or, for a
+/// message that is asked in other words, at its turn with `seq` 0.
+struct BranchPoint {
+    std::int64_t session = 0;
+    int turn = 0;
+    std::int64_t seq = 0;
+};
+
 /// How long a deleted session can be restored.
 inline constexpr std::int64_t kKeepDeletedMs = std::int64_t{30} * 24 * 60 * 60 * 1000;
 
@@ -55,6 +63,14 @@ class SessionLog {
     void onError(std::function<void(std::string)> handler);
 
     std::int64_t beginSession(const SessionInfo& info);  ///< the new session's number
+    /// A session that begins with a copy of everything before the question of `from`: turns,
+    /// tokens, routing. Without a title it takes the other one's. Writes what is queued first.
+    /// Throws Error if the turn is not in the file, or writing fails.
+    struct Branch {
+        std::int64_t session = 0;  ///< the new one's number
+        std::string question;      ///< the message that it goes on from; not in it yet
+    };
+    Branch beginBranch(const SessionInfo& info, const BranchPoint& from);
 
     /// Changes of a session of this or an earlier run, in order with all that is written. They do
     /// not count as use: the session keeps its place among the last used ones. One that is not in

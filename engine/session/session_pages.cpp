@@ -293,7 +293,7 @@ void PartReader::readAnswer(StoredTurn& turn, std::int64_t begin, std::int64_t e
 
 /// Of an answer that was taken back what it computed of the prompt stays true.
 void PartReader::readTaken(StoredTurn& turn) {
-    const std::int64_t step = stepOfToken(turn.turn, 0);
+    const std::int64_t step = stepOfToken(turn.turn, turn.givenTokens);
     readSteps(turn, 0, step < 0 ? kLast : seqOfStep(turn.turn, step));
 }
 

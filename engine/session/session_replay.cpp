@@ -125,20 +125,14 @@ class Replay {
         answer.interventions = stored.interventions;
         if (stored.promptIds.empty() || (cutShort && stored.tokens.empty())) return;
         // A branch begins with tokens that were not this run's choice.
-        std::vector<std::int32_t> context = answer.promptIds;
-        for (int i = 0; i < turn.givenTokens && i < std::ssize(stored.tokens); ++i) {
-            answer.tokens.push_back(stored.tokens[static_cast<std::size_t>(i)]);
-            context.push_back(answer.tokens.back().id);
-        }
-        if (cutShort) {
-            params.maxNewTokens -= static_cast<int>(answer.tokens.size());
-            if (params.maxNewTokens <= 0) return;
-        }
+        const auto given = turn.tokens.begin() +
+                           std::clamp<std::ptrdiff_t>(turn.givenTokens, 0, std::ssize(turn.tokens));
         m_drafts |= params.speculate != Speculate::Off;
         ReplaySink sink(answer, m_progress, m_stop, m_done, m_total);
         answer.result =
             generate(m_model.decoder(), m_model.hasTokenizer() ? &m_model.tokenizer() : nullptr,
-                     context, params, sink, m_stop.get_token());
+                     answer.promptIds, params, sink, m_stop.get_token(), nullptr,
+                     std::span(turn.tokens.begin(), given));
         if (answer.result->finish == Finish::Cancelled) throw Cancelled();
         m_done += static_cast<std::int64_t>(answer.tokens.size());
     }

@@ -231,4 +231,9 @@ StoredSession SessionStore::load(std::int64_t session) const {
     });
 }
 
+std::vector<TokenEvent> SessionStore::tokens(std::int64_t session, int turn) const {
+    return m_impl->atOneMoment(
+        [this, session, turn] { return collect(m_impl->queries->tokens, tokenOf, session, turn); });
+}
+
 }  // namespace gatescope

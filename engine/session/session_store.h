@@ -55,6 +55,8 @@ class SessionStore {
     void interrupt();
     /// One session as it stands at this moment. Throws Error if it is not there or damaged.
     StoredSession load(std::int64_t session) const;
+    /// The tokens of one answer; empty if it is not there. Throws Error if it is damaged.
+    std::vector<TokenEvent> tokens(std::int64_t session, int turn) const;
 
   private:
     struct Impl;

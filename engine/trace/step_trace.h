@@ -127,6 +127,9 @@ struct StepTrace {
     CacheUse cache;
 };
 
+/// In TokenEvent::step: a token the answer was given to begin with; no step of this run chose it.
+inline constexpr std::int64_t kGivenStep = -1;
+
 /// One token the person sees. `probability` is after temperature and the filters; `rawProbability`
 /// is the softmax of the untouched logits.
 struct TokenEvent {
@@ -149,7 +152,7 @@ struct TokenEvent {
     };
     Draft draft = Draft::None;
     std::int32_t rejectedDraftId = -1;
-    std::int64_t step = 0;  ///< the step whose logits gave this token
+    std::int64_t step = 0;  ///< the step whose logits gave this token, or kGivenStep
 };
 
 }  // namespace gatescope
