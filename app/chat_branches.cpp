@@ -54,7 +54,7 @@ void ChatController::askInstead(std::int32_t number, const QString& message) {
         return;
     }
     BranchRequest request;
-    request.from = {*m_session, place->turn, 0};
+    request.from = {*m_session, place->turn, -1};
     request.text = message;
     branch(std::move(request));
 }

@@ -59,7 +59,7 @@ struct PromptRequest {
 
 /// A new session that has all that came before the question of `from`, and goes on from there.
 struct BranchRequest {
-    BranchPoint from;
+    SessionBranch from;
     QString text;  ///< the question in other words; empty: as it was
     /// The token that stands at `from` on screen, a check that the file has the same; -1: none, the
     /// whole answer is made anew.

@@ -153,9 +153,9 @@ void MainWindow::connectCompare() {
         m_tabs->setCurrentWidget(m_comparePane);
         m_comparePane->focusNext();
     });
-    for (QAction* action : {m_actions->goToInput, m_actions->goToTranscript, m_actions->newSession,
-                            m_actions->find, m_actions->regenerate, m_actions->branch,
-                            m_actions->editMessage}) {
+    for (QAction* action :
+         {m_actions->goToInput, m_actions->goToTranscript, m_actions->newSession, m_actions->find,
+          m_actions->regenerate, m_actions->branch, m_actions->editMessage}) {
         connect(action, &QAction::triggered, this, [this] { m_tabs->setCurrentWidget(m_pane); });
     }
     connect(m_docks->sessionList(), &SessionListView::opened, this,

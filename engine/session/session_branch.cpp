@@ -12,7 +12,7 @@ namespace gatescope {
 namespace {
 
 /// The message that is asked or answered at this point.
-CopiedBranch questionOf(SQLite::Database& database, const BranchPoint& from) {
+CopiedBranch questionOf(SQLite::Database& database, const SessionBranch& from) {
     SQLite::Statement question(database,
                                "SELECT u.turn, u.text FROM turns t, turns u WHERE t.session = ?1 "
                                "AND t.turn = ?2 AND u.session = ?1 AND u.turn <= ?2 AND u.role = "
@@ -45,7 +45,7 @@ void copyTurns(SQLite::Database& database, const SessionTable& table, std::int64
 
 }  // namespace
 
-CopiedBranch copyBranch(SQLite::Database& database, const BranchPoint& from, std::int64_t to) {
+CopiedBranch copyBranch(SQLite::Database& database, const SessionBranch& from, std::int64_t to) {
     CopiedBranch question = questionOf(database, from);
     database.exec("PRAGMA defer_foreign_keys = ON");  // tables refer to each other
     for (const SessionTable& table : sessionTables(database)) {
@@ -57,7 +57,9 @@ CopiedBranch copyBranch(SQLite::Database& database, const BranchPoint& from, std
                              "UPDATE sessions SET branched_from_session = ?1, branched_from_turn = "
                              "?2, branched_from_seq = ?3, title = CASE title WHEN '' THEN (SELECT "
                              "title FROM sessions WHERE id = ?1) ELSE title END WHERE id = ?4");
-    execute(origin, from.session, from.turn, from.seq, to);
+    const bool asked = from.seq < 0;  // the message itself was replaced
+    execute(origin, from.session, asked ? question.turns : from.turn,
+            asked ? std::nullopt : std::optional(from.seq), to);
     return question;
 }
 

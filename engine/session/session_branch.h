@@ -19,6 +19,6 @@ struct CopiedBranch {
 /// into a new, empty session of the same file and notes where it came from. The caller holds a
 /// transaction. An empty title becomes the other session's. Throws SQLite::Exception; Error if
 /// there is no such turn.
-CopiedBranch copyBranch(SQLite::Database& database, const BranchPoint& from, std::int64_t to);
+CopiedBranch copyBranch(SQLite::Database& database, const SessionBranch& from, std::int64_t to);
 
 }  // namespace gatescope

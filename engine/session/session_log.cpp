@@ -132,7 +132,7 @@ std::int64_t SessionLog::beginSession(const SessionInfo& info) {
     }
 }
 
-SessionLog::Branch SessionLog::beginBranch(const SessionInfo& info, const BranchPoint& from) {
+SessionLog::Branch SessionLog::beginBranch(const SessionInfo& info, const SessionBranch& from) {
     flush();
     const std::lock_guard lock(m_impl->controlMutex);
     try {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/decode/generation.h"
+#include "engine/session/session_query.h"
 #include "engine/trace/step_trace.h"
 
 namespace gatescope {
@@ -24,14 +25,6 @@ struct SessionInfo {
     std::string device;
     std::string precision = "exact";
     RoutingShape shape;
-};
-
-/// Where a session branches off another one: before token `seq` of the answer `turn`, or, for a
-/// message that is asked in other words, at its turn with `seq` 0.
-struct BranchPoint {
-    std::int64_t session = 0;
-    int turn = 0;
-    std::int64_t seq = 0;
 };
 
 /// How long a deleted session can be restored.
@@ -70,7 +63,7 @@ class SessionLog {
         std::int64_t session = 0;  ///< the new one's number
         std::string question;      ///< the message that it goes on from; not in it yet
     };
-    Branch beginBranch(const SessionInfo& info, const BranchPoint& from);
+    Branch beginBranch(const SessionInfo& info, const SessionBranch& from);
 
     /// Changes of a session of this or an earlier run, in order with all that is written. They do
     /// not count as use: the session keeps its place among the last used ones. One that is not in

@@ -68,6 +68,49 @@ TEST_P(EveryModel, RecordingNeverChangesAToken) {
         EXPECT_EQ(with.tokens[i].rawProbability, without.tokens[i].rawProbability);
 }
 
+TEST_P(EveryModel, AnAnswerGivenItsOwnBeginningEndsAsItDid) {
+    GoldenModel model(GetParam());
+    const auto prompt = model.tokens("p40");
+    Keeper whole;
+    const auto expected = generate(model.decoder, nullptr, prompt, greedy(24), whole);
+    for (const std::size_t given : {1U, 9U, 24U}) {
+        Keeper sink;
+        const auto result = generate(model.decoder, nullptr, prompt, greedy(24), sink, {}, nullptr,
+                                     std::span(whole.tokens).first(given));
+        EXPECT_EQ(result.ids, expected.ids) << given;
+        EXPECT_EQ(result.timing.decodeTokens, std::max(0, 23 - static_cast<int>(given)));
+        ASSERT_EQ(sink.tokens.size(), whole.tokens.size());
+        for (std::size_t i = 0; i < sink.tokens.size(); ++i) {
+            EXPECT_EQ(sink.tokens[i].position, whole.tokens[i].position);
+            EXPECT_EQ(sink.tokens[i].step == kGivenStep, i < given);
+            EXPECT_NEAR(sink.tokens[i].rawProbability, whole.tokens[i].rawProbability, 1e-4);
+        }
+    }
+}
+
+TEST_P(EveryModel, AnAnswerGivenAnotherTokenGoesOnFromThat) {
+    GoldenModel model(GetParam());
+    const auto prompt = model.tokens("p40");
+    Keeper whole;
+    auto params = greedy(12);
+    params.alternatives = 2;
+    generate(model.decoder, nullptr, prompt, params, whole);
+    std::vector<TokenEvent> given(whole.tokens.begin(), whole.tokens.begin() + 5);
+    const auto& second = given.back().alternatives;
+    ASSERT_EQ(second.size(), 2U);
+    given.back().id = second[0].id == given.back().id ? second[1].id : second[0].id;
+
+    Keeper branched, longer;
+    const auto result =
+        generate(model.decoder, nullptr, prompt, params, branched, {}, nullptr, given);
+    std::vector<std::int32_t> context(prompt.begin(), prompt.end());
+    for (const TokenEvent& token : given) context.push_back(token.id);
+    model.decoder.truncate(0);
+    const auto rest = generate(model.decoder, nullptr, context, greedy(7), longer);
+    EXPECT_EQ(std::vector<std::int32_t>(result.ids.begin() + 5, result.ids.end()), rest.ids);
+    EXPECT_EQ(result.ids[4], given.back().id);
+}
+
 class MtpModels : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Golden, MtpModels, testing::Values("v3-mini", "v3-fp8"), modelLabel);
 
@@ -222,6 +265,16 @@ TEST(Generator, CancellingKeepsWhatWasMadeAndTheModelGoesOn) {
     Keeper again;
     EXPECT_EQ(generate(model.decoder, nullptr, model.tokens("p7"), greedy(24), again).ids,
               goldenJson("v3-mini")["prompts"]["p7"]["greedy"].get<std::vector<std::int32_t>>());
+}
+
+TEST(Generator, RefusesMoreTokensGivenThanTheAnswerMayHave) {
+    GoldenModel model("v3-mini");
+    Keeper sink;
+    const std::vector<TokenEvent> given(5);
+    EXPECT_THROW(
+        generate(model.decoder, nullptr, model.tokens("p40"), greedy(4), sink, {}, nullptr, given),
+        Error);
+    EXPECT_TRUE(sink.tokens.empty());
 }
 
 TEST(Generator, RefusesWhatCannotBeDone) {

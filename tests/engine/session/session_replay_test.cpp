@@ -6,6 +6,7 @@
 #include "engine/decode/conversation.h"
 #include "engine/error.h"
 #include "engine/model/decoder.h"
+#include "engine/session/model_session.h"
 #include "engine/session/session_recorder.h"
 #include "tests/engine/session/session_tools.h"
 
@@ -51,6 +52,15 @@ class Recorded {
         m_log->addUserTurn(m_session, text);
         answer(m_conversation.prepare(text), std::move(params), sink, std::move(stop));
     }
+    /// A new session with another answer to the last question, which begins with these tokens.
+    void branch(std::vector<TokenEvent> given, GenerationParams params) {
+        const SessionLog::Branch branch =
+            m_log->beginBranch(sessionInfo(demo(), {}), {m_session, m_turn, std::ssize(given)});
+        m_session = branch.session;
+        m_log->addUserTurn(m_session, branch.question);
+        Ignore sink;
+        answer(m_conversation.prepareAgain(), std::move(params), sink, {}, given);
+    }
     void again(GenerationParams params) {
         m_log->replaceTurn(m_session, m_turn);
         Ignore sink;
@@ -63,13 +73,14 @@ class Recorded {
 
   private:
     void answer(const Conversation::Prepared& prepared, GenerationParams params,
-                GenerationSink& sink, std::stop_token stop) {
+                GenerationSink& sink, std::stop_token stop,
+                std::span<const TokenEvent> given = {}) {
         params.stopTokens = answerEnds(demo());
-        m_turn = m_log->beginAnswer(m_session, params, 0);
+        m_turn = m_log->beginAnswer(m_session, params, 0, static_cast<int>(given.size()));
         m_log->promptTokens(m_session, m_turn, prepared.ids);
         SessionRecorder recorder(*m_log, m_session, m_turn, sink);
         m_log->endAnswer(m_session, m_turn,
-                         m_conversation.answer(prepared, params, recorder, std::move(stop)));
+                         m_conversation.answer(prepared, params, recorder, std::move(stop), given));
     }
 
     TempFolder m_folder;
@@ -105,6 +116,29 @@ TEST(SessionReplay, GivesTheSameTokensAndChoices) {
     EXPECT_GT(replay.comparison.answerTokens, 24);
     EXPECT_GT(replay.comparison.n, replay.comparison.answerTokens);
     EXPECT_EQ(replay.comparison.saturation, 1);
+}
+
+TEST(SessionReplay, ABranchIsReplayedFromItsGivenTokens) {
+    Recorded recorded;
+    Ignore sink;
+    recorded.say("Hello.", sampled(1, Speculate::Off), sink);
+    recorded.say("Tell me a story.", sampled(1, Speculate::Off), sink);
+    const StoredSession before = recorded.stored();
+    std::vector<TokenEvent> given(before.turns[3].tokens.begin(),
+                                  before.turns[3].tokens.begin() + 6);
+    const auto& alternatives = given.back().alternatives;
+    const bool likeliest = alternatives.at(0).id == given.back().id;
+    given.back().id = alternatives.at(likeliest ? 1 : 0).id;
+    recorded.branch(given, sampled(9, Speculate::Mtp));
+    const StoredSession stored = recorded.stored();
+    ASSERT_EQ(stored.turns.size(), 4U);
+    EXPECT_EQ(stored.turns[3].givenTokens, 6);
+    EXPECT_EQ(stored.turns[3].tokens[5].id, given.back().id);
+    const SessionReplay replay = replaySession(demo(), stored);
+    EXPECT_TRUE(replay.sameTokens());
+    EXPECT_TRUE(replay.sameRouting());
+    EXPECT_EQ(replay.comparison.equalTokens, replay.comparison.answerTokens);
+    EXPECT_EQ(std::ssize(replay.replayed.answers[1].tokens), std::ssize(stored.turns[3].tokens));
 }
 
 TEST(SessionReplay, ShowsWhereTokensDiffer) {
