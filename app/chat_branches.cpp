@@ -13,15 +13,17 @@ std::optional<ChatController::TokenPlace> ChatController::placeOf(std::int32_t n
     if (entry == nullptr) {
         return std::nullopt;
     }
-    for (const Exchange& exchange : m_exchanges) {
+    using Exchange = TranscriptWriter::Exchange;
+    const std::vector<Exchange>& exchanges = m_writer.exchanges();
+    for (const Exchange& exchange : exchanges) {
         if (number >= exchange.question && number < exchange.questionEnd) {
             return TokenPlace{exchange.turn, 0, exchange.text};
         }
     }
     const auto later = std::upper_bound(
-        m_exchanges.begin(), m_exchanges.end(), number,
+        exchanges.begin(), exchanges.end(), number,
         [](std::int32_t at, const Exchange& exchange) { return at < exchange.answer; });
-    if (!entry->generated || later == m_exchanges.begin()) {
+    if (!entry->generated || later == exchanges.begin()) {
         return std::nullopt;
     }
     const Exchange& exchange = *std::prev(later);
@@ -64,14 +66,6 @@ void ChatController::branch(BranchRequest request) {
     request.params = params();
     setState(ChatState::Answering);
     m_engine->branch(std::move(request));
-}
-
-void ChatController::showGiven(int tokens) {
-    if (tokens > 0) {
-        showNotice(tokens == 1
-                       ? tr("Branched: the first token of the answer was given.")
-                       : tr("Branched: the first %1 tokens of the answer were given.").arg(tokens));
-    }
 }
 
 }  // namespace gatescope

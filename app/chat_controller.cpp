@@ -6,7 +6,6 @@
 #include "app/loading_bar.h"
 #include "engine/model/demo_model.h"
 #include "engine/model/interventions.h"
-#include "engine/text/utf8_stream.h"
 #include "views/chat_input.h"
 #include "views/empty_chat.h"
 #include "views/formats.h"
@@ -42,10 +41,18 @@ QStringList examplePrompts(const ModelFacts& model) {
 
 ChatController::ChatController(EngineClient* engine, ChatPane* pane, Selection* selection,
                                TraceStore* store, QObject* parent)
-    : QObject(parent), m_engine(engine), m_pane(pane), m_selection(selection), m_store(store) {
+    : QObject(parent),
+      m_engine(engine),
+      m_pane(pane),
+      m_selection(selection),
+      m_store(store),
+      m_writer(pane->transcript(), store, &m_parts) {
     connect(engine, &EngineClient::loadProgress, pane->loading(), &LoadingBar::setProgress);
     connect(engine, &EngineClient::loaded, this, &ChatController::onLoaded);
-    connect(engine, &EngineClient::modelReleased, this, [this] { m_model.reset(); });
+    connect(engine, &EngineClient::modelReleased, this, [this] {
+        m_model.reset();
+        m_writer.setModel(nullptr);
+    });
     connect(engine, &EngineClient::loadFailed, this, &ChatController::onLoadFailed);
     connect(engine, &EngineClient::answerStarted, this,
             [this](const auto& start) { onAnswerStarted(*start); });
@@ -147,6 +154,7 @@ void ChatController::loadModel(const std::filesystem::path& dir) {
 void ChatController::onLoaded(std::shared_ptr<const ModelFacts> model) {
     m_pane->loading()->finish();
     m_model = std::move(model);
+    m_writer.setModel(m_model);
     m_loadedOptions = m_loadOptions;
     setInterventions(nullptr);
     clearConversation(m_model->shape, m_model->tokens);
@@ -202,7 +210,7 @@ void ChatController::stop() {
 }
 
 bool ChatController::canRegenerate() const {
-    return m_state == ChatState::Ready && m_answerFirst >= 0;
+    return m_state == ChatState::Ready && m_writer.answerFirst() >= 0;
 }
 
 void ChatController::regenerate() {
@@ -220,7 +228,8 @@ void ChatController::regenerate() {
 
 ChatController::LastAnswer ChatController::lastAnswer() const {
     LastAnswer last;
-    const std::int32_t begin = m_answerFirst >= 0 ? m_store->contextPosition(m_answerFirst) : -1;
+    const std::int32_t first = m_writer.answerFirst();
+    const std::int32_t begin = first >= 0 ? m_store->contextPosition(first) : -1;
     if (begin > 0) {
         last.prompt = m_store->contextIds();
         last.answer.assign(last.prompt.begin() + begin, last.prompt.end());
@@ -248,14 +257,11 @@ void ChatController::clearConversation(const RoutingShape& shape,
     m_store->reset(shape, std::move(tokens));
     m_session.reset();
     clearPart();
-    m_answerFirst = -1;
-    m_answerInterventions.reset();
-    m_exchanges.clear();
-    m_nextExchange = {};
+    m_writer.clear();
     setFollowing(false);
     m_pane->transcript()->setStreaming(false);
     m_pane->transcript()->clearTranscript();
-    m_pane->setMarkText({});
+    m_pane->conversation()->setMarkText({});
     m_selection->reset();
     if (!shape.layers.empty()) {
         SelectionPoint point;
@@ -312,75 +318,28 @@ void ChatController::onAnswerStarted(const AnswerStart& start) {
         point.session = start.session;
         m_selection->replace(point);
     }
-    if (start.again && m_answerFirst >= 0) {
+    if (const std::int32_t first = m_writer.answerFirst(); start.again && first >= 0) {
         transcript->removeLastAnswer();
-        countInPart(-static_cast<std::int64_t>(m_store->size() - m_answerFirst));
-        m_store->truncate(m_answerFirst);
-        if (!m_exchanges.empty()) {
-            m_nextExchange = m_exchanges.back();
-            m_exchanges.pop_back();
-        }
+        countInPart(-static_cast<std::int64_t>(m_store->size() - first));
+        m_store->truncate(first);
+        m_writer.takeBack();
     }
     const std::vector<std::int32_t> numbers = m_store->setPrompt(start.prompt.pieces);
     if (!start.again) {
-        showUserTurn(start.message, start.prompt, numbers);
+        m_writer.userTurn(start.message, start.prompt, numbers);
     }
     if (start.newlyDropped > 0) {
-        showNotice(droppedText(start.newlyDropped));
+        m_writer.dropped(start.newlyDropped);
     }
     if (!start.again) {
-        showGiven(start.given);
+        m_writer.given(start.given);
     }
-    beginAnswer(start.interventions, start.turn);
+    m_writer.beginAnswer(start.interventions, start.turn);
     m_answerTokens = 0;
     transcript->beginTurn(Turn::Answer);
     transcript->setStreaming(true);
     setFollowing(true);
     Q_EMIT sessionChanged();
-}
-
-/// Two ways of routing are never counted together.
-void ChatController::beginAnswer(std::shared_ptr<const Interventions> interventions, int turn,
-                                 std::int64_t firstSeq) {
-    const Interventions none;
-    const bool same = (m_answerInterventions ? *m_answerInterventions : none) ==
-                      (interventions ? *interventions : none);
-    m_answerInterventions = std::move(interventions);
-    m_answerFirst = m_store->size();
-    m_nextExchange.turn = turn;
-    m_nextExchange.answer = m_answerFirst;
-    m_nextExchange.firstSeq = firstSeq;
-    m_exchanges.push_back(std::exchange(m_nextExchange, {}));
-    m_store->beginAnswer(!same);
-}
-
-void ChatController::showUserTurn(const QString& message, const PromptValue& prompt,
-                                  const std::vector<std::int32_t>& numbers) {
-    TranscriptView* transcript = m_pane->transcript();
-    transcript->beginTurn(Turn::User);
-    m_nextExchange = {};
-    m_nextExchange.text = message;
-    std::vector<TranscriptToken> tokens;
-    QString together;
-    Utf8Stream stream;
-    for (std::size_t i = prompt.messageBegin; i < prompt.messageEnd && i < numbers.size(); ++i) {
-        std::string text = stream.push(prompt.pieces[i].bytes);
-        text += i + 1 == prompt.messageEnd ? stream.flush() : std::string();
-        tokens.push_back({numbers[i], QString::fromStdString(text), TokenEvent::Draft::None});
-        together += tokens.back().text;
-    }
-    if (together != message) {  // the tokens could not be told apart from the markers
-        transcript->appendText(message);
-    } else {
-        for (const TranscriptToken& token : tokens) {
-            transcript->append(token);
-        }
-        if (!tokens.empty()) {
-            m_nextExchange.question = tokens.front().position;
-            m_nextExchange.questionEnd = tokens.back().position + 1;
-        }
-    }
-    transcript->flush();
 }
 
 void ChatController::onBatch(const FeedBatch& batch) {
@@ -442,51 +401,10 @@ void ChatController::onAnswerEnded(std::shared_ptr<const AnswerEnd> end) {
     if (!end->error.isEmpty()) {
         showError(end->error);
     } else {
-        showFinish(end->result.finish);
+        m_writer.finish(end->result.finish);
     }
-    showChangedRouting(m_answerInterventions.get());
+    m_writer.changedRouting();
     Q_EMIT answerFinished(end);
-}
-
-void ChatController::showFinish(Finish finish) {
-    switch (finish) {
-        case Finish::Stop:
-        case Finish::StopString:
-            break;
-        case Finish::Length:
-            showNotice(tr("The answer ends here: it reached the limit of new tokens."));
-            break;
-        case Finish::Context:
-            showNotice(tr("The answer ends here: the context is full."));
-            break;
-        case Finish::Cancelled:
-            showNotice(tr("Stopped."));
-            break;
-    }
-}
-
-void ChatController::showChangedRouting(const Interventions* interventions) {
-    if (interventions != nullptr && !interventions->empty()) {
-        showNotice(tr("This answer was made with changed routing: %1")
-                       .arg(QString::fromStdString(
-                           describe(*interventions, m_model ? &m_model->shape : nullptr))));
-    }
-}
-
-void ChatController::showNotice(const QString& text) {
-    m_pane->transcript()->beginTurn(Turn::Notice);
-    m_pane->transcript()->appendText(text);
-    m_pane->transcript()->flush();
-}
-
-QString ChatController::droppedText(int messages) const {
-    const QString context = m_model == nullptr
-                                ? tr("the context")
-                                : tr("the %1-token context").arg(m_model->contextLimit);
-    return messages == 1 ? tr("The oldest message no longer fits %1 and was dropped.").arg(context)
-                         : tr("The %1 oldest messages no longer fit %2 and were dropped.")
-                               .arg(messages)
-                               .arg(context);
 }
 
 /// What went wrong last time is over when something else begins.

@@ -7,9 +7,10 @@
 #include <optional>
 
 #include "app/engine_client.h"
+#include "app/session_parts.h"
 #include "app/settings.h"
 #include "app/trace_store.h"
-#include "engine/session/session_index.h"
+#include "app/transcript_writer.h"
 #include "views/selection.h"
 
 namespace gatescope {
@@ -31,6 +32,8 @@ class ChatController final : public QObject {
 
     ChatState state() const { return m_state; }
     const ModelFacts* model() const { return m_model.get(); }
+    /// The same, for what outlives it here.
+    std::shared_ptr<const ModelFacts> modelFacts() const { return m_model; }
     std::optional<std::int64_t> session() const { return m_session; }
     const LoadOptions& loadOptions() const { return m_loadOptions; }
     /// Where the next model is to run; taken back if it cannot be loaded so.
@@ -70,9 +73,9 @@ class ChatController final : public QObject {
     void showError(const QString& text);
 
     /// What of the session is shown and counted; null: all of it.
-    const SessionExtent* part() const { return m_part ? &*m_part : nullptr; }
+    const SessionExtent* part() const { return m_parts.shown(); }
     /// Other parts of a long session.
-    enum class Part { First, Earlier, Later, Newest };
+    using Part = SessionParts::Part;
     bool hasPart(Part which) const;
     void goToPart(Part which);
     /// The part that was asked for cannot be read.
@@ -115,60 +118,25 @@ class ChatController final : public QObject {
     void onSessionOpened(const OpenedSession& opened);
     void onSelectionChanged();
 
-    /// A token of the session that is to stand at an edge of the transcript.
-    struct PartAnchor {
-        std::int64_t token = 0;
-        Qt::Edge edge = Qt::TopEdge;
-    };
-    /// Tokens of one answer: as SessionExtent counts them, and their numbers on screen.
-    struct ShownTokens {
-        std::int64_t token = 0;
-        std::int32_t number = 0;
-        std::int32_t count = 0;
-    };
     void connectParts();
-    void wantPart(const PartRequest& request, std::optional<PartAnchor> anchor);
+    void wantPart(Part which);
     bool sendFromNewest(const QString& message);
     void clearPart();
-    std::optional<std::int64_t> selectedToken() const;
-    std::int32_t numberOfToken(std::int64_t token) const;
-    void beginPart(const StoredSession& stored);
     void endPart(std::optional<std::int64_t> selected, const SelectionPoint& before);
     void showPartBar();
     void countInPart(std::int64_t tokens);
     void dropFarEnd();
-    void showCutAnswer(const StoredTurn& turn);
 
-    /// A question and the answer to it, by the numbers of their tokens.
-    struct Exchange {
-        int turn = -1;              ///< of the answer in the log
-        std::int64_t firstSeq = 0;  ///< of the answer's first token on screen
-        std::int32_t answer = 0;    ///< number of that token
-        std::int32_t question = 0;  ///< numbers [question, questionEnd) of the message
-        std::int32_t questionEnd = 0;
-        QString text;
-    };
     void branch(BranchRequest request);
 
     ChatState idleState() const;
     GenerationParams params() const;
-    void showChangedRouting(const Interventions* interventions);
-    QString droppedText(int messages) const;
     void setState(ChatState state);
     void refreshInput();
     /// `tokens`: of the model that the session is of; null: not at hand.
     void clearConversation(const RoutingShape& shape, std::shared_ptr<const TokenTable> tokens);
     void showEmptyChat();
-    /// `turn`: in the log; `firstSeq`: of its first token that is shown.
-    void beginAnswer(std::shared_ptr<const Interventions> interventions, int turn,
-                     std::int64_t firstSeq = 0);
-    void showUserTurn(const QString& message, const PromptValue& prompt,
-                      const std::vector<std::int32_t>& numbers);
-    void showAnswerTurn(const StoredTurn& turn);
-    void showGiven(int tokens);
-    void showFinish(Finish finish);
     void hideError();
-    void showNotice(const QString& text);
     void follow();
 
     EngineClient* m_engine;
@@ -184,16 +152,10 @@ class ChatController final : public QObject {
     ChatState m_state = ChatState::NoModel;
     std::optional<std::int64_t> m_session;
     QString m_closedReason;
-    QString m_queuedPrompt;           ///< to be sent when loading ends
-    std::int32_t m_answerFirst = -1;  ///< number of the last answer's first token
-    std::shared_ptr<const Interventions> m_answerInterventions;  ///< of the newest answer
+    QString m_queuedPrompt;  ///< to be sent when loading ends
     int m_answerTokens = 0;
-    std::vector<Exchange> m_exchanges;
-    Exchange m_nextExchange;              ///< its message is shown
-    std::optional<SessionExtent> m_part;  ///< unset: the whole session is shown
-    std::vector<ShownTokens> m_shown;
-    std::optional<PartAnchor> m_partAnchor;
-    bool m_partWanted = false;
+    SessionParts m_parts;
+    TranscriptWriter m_writer;
     QString m_promptForNewest;  ///< to be sent when the newest part is shown
     int m_heldAtOpening = 0;    ///< tokens in the transcript then
     bool m_errorPasses = true;

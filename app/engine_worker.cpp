@@ -7,17 +7,17 @@
 #include <algorithm>
 #include <iterator>
 
+#include "app/stored_counts.h"
+#include "app/stored_prompts.h"
 #include "app/token_table.h"
 #include "engine/analysis/uniform_router.h"
 #include "engine/error.h"
-#include "engine/model/applied_bias.h"
 #include "engine/model/decoder.h"
 #include "engine/model/demo_model.h"
 #include "engine/model/router.h"
 #include "engine/session/model_session.h"
 #include "engine/session/session_pages.h"
 #include "engine/session/session_recorder.h"
-#include "engine/session/settings_json.h"
 
 namespace gatescope {
 namespace {
@@ -35,12 +35,6 @@ std::string titleOf(const QString& message) {
         title = title.left(kTitleChars - 1) + QChar(0x2026);
     }
     return title.toStdString();
-}
-
-bool sameInterventions(const std::shared_ptr<const Interventions>& a,
-                       const std::shared_ptr<const Interventions>& b) {
-    const Interventions none;
-    return (a ? *a : none) == (b ? *b : none);
 }
 
 std::shared_ptr<const ModelFacts> factsOf(LoadedModel& model) {
@@ -144,18 +138,12 @@ void EngineWorker::beginFresh() {
     beginAnalysis(nullptr);
 }
 
-void EngineWorker::beginAnalysis(const RoutingShape& shape, std::vector<std::vector<float>> bias,
-                                 std::shared_ptr<const Interventions> interventions) {
-    const Interventions& changed = interventions ? *interventions : Interventions();
-    m_analysis.emplace(runShape(shape, changed), biasUnder(changed, shape, std::move(bias)),
-                       m_shadow);
+/// Nothing is counted; shape and bias are those of runs under these interventions.
+void EngineWorker::beginAnalysis(std::shared_ptr<const Interventions> interventions) {
+    m_analysis.emplace(analysisUnder(interventions, m_model->routingShape(),
+                                     routerBiasByRow(m_model->decoder()), m_shadow));
     m_countedInterventions = std::move(interventions);
     m_counted.clear();
-}
-
-void EngineWorker::beginAnalysis(std::shared_ptr<const Interventions> interventions) {
-    beginAnalysis(m_model->routingShape(), routerBiasByRow(m_model->decoder()),
-                  std::move(interventions));
 }
 
 void EngineWorker::restartShadow(const ShadowRequest& request) {
@@ -304,7 +292,7 @@ void EngineWorker::takeBackCounts() {
         return;
     }
     m_analysis = m_analysisBeforeAnswer;
-    count(m_promptRouting);
+    addPrompt(*m_analysis, m_promptRouting);
 }
 
 /// What the answer goes on from.
@@ -406,9 +394,7 @@ void EngineWorker::openSession(std::shared_ptr<const StoredSession> stored) {
         } else if (sameModel) {
             opened->prompts[i] = promptValue(turn.promptIds, message);
         } else {
-            for (const TokenId id : turn.promptIds) {
-                opened->prompts[i].pieces.push_back({id, fmt::format("#{}", id), false});
-            }
+            opened->prompts[i] = promptOfIds(turn.promptIds);
         }
     }
     countStored(*stored);
@@ -418,11 +404,6 @@ void EngineWorker::openSession(std::shared_ptr<const StoredSession> stored) {
         continueStored(*stored);
     }
     Q_EMIT sessionOpened(opened);
-    for (const StoredTurn& turn : stored->turns) {
-        if (!turn.replaced && !turn.steps.empty()) {
-            m_cache = turn.steps.back().cache;
-        }
-    }
     publishFrame();
 }
 
@@ -436,65 +417,17 @@ void EngineWorker::publishFrame() {
     m_feed->publish(std::move(frame));
 }
 
-void EngineWorker::count(const PromptRouting& prompt) {
-    for (const RoutedToken& token : prompt.main) {
-        m_analysis->add(token, false);
-    }
-    for (const RoutedToken& token : prompt.mtp) {
-        m_analysis->add(token, true);
-    }
-}
-
-/// Of an answer that was taken back only its prompt counts, see takeBackCounts().
 void EngineWorker::countStored(const StoredSession& stored) {
     const bool sameModel =
         m_model != nullptr && m_model->fingerprint() == stored.info.modelFingerprint;
-    std::vector<std::vector<float>> bias;
-    if (sameModel) {
-        bias = routerBiasByRow(m_model->decoder());
-    }
-    beginAnalysis(stored.info.shape, bias, nullptr);
-    m_analysisBeforeAnswer = m_analysis;
-    const StoredTurn* last = nullptr;  // the answer that can be taken back
-    for (const StoredTurn& turn : stored.turns) {
-        last = turn.role == Role::Assistant && !turn.replaced ? &turn : last;
-    }
-    for (const StoredTurn& turn : stored.turns) {
-        if (turn.role != Role::Assistant) {
-            continue;
-        }
-        const auto interventions = settingsFromJson(turn.paramsJson).interventions;
-        if (!turn.replaced && !sameInterventions(interventions, m_countedInterventions)) {
-            beginAnalysis(stored.info.shape, bias, interventions);
-        }
-        PromptRouting prompt;
-        for (const StepTrace& step : turn.steps) {
-            prompt.keep(step, turn.promptIds.size());
-        }
-        if (turn.replaced) {
-            count(prompt);
-            continue;
-        }
-        if (&turn == last) {  // counters of a large model take tens of megabytes
-            m_analysisBeforeAnswer = m_analysis;
-        }
-        m_promptRouting = std::move(prompt);
-        m_counted = turn.promptIds;
-        for (const StepTrace& step : turn.steps) {
-            m_analysis->add(step);
-        }
-        for (const TokenEvent& token : turn.tokens) {
-            m_counted.push_back(token.id);
-        }
-        if (&turn == &stored.turns.back() && !stored.extent.lastAnswerIds.empty()) {
-            m_counted = turn.promptIds;  // of an answer that was cut
-            const auto& ids = stored.extent.lastAnswerIds;
-            m_counted.insert(m_counted.end(), ids.begin(), ids.end());
-        }
-        if (m_counted.size() > turn.promptIds.size()) {
-            m_counted.pop_back();  // the last token has not been through the model
-        }
-    }
+    StoredCounts counts = countSession(
+        stored, sameModel ? routerBiasByRow(m_model->decoder()) : BiasByRow(), m_shadow);
+    m_analysis = std::move(counts.analysis);
+    m_analysisBeforeAnswer = std::move(counts.beforeAnswer);
+    m_promptRouting = std::move(counts.promptRouting);
+    m_counted = std::move(counts.counted);
+    m_countedInterventions = std::move(counts.interventions);
+    m_cache = counts.cache;
 }
 
 /// The messages of a session of which only a part was read.

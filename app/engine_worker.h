@@ -67,9 +67,6 @@ class EngineWorker final : public QObject {
 
   private:
     void beginFresh();
-    /// Nothing is counted; the shape and bias are those of runs under these interventions.
-    void beginAnalysis(const RoutingShape& shape, std::vector<std::vector<float>> bias,
-                       std::shared_ptr<const Interventions> interventions);
     void beginAnalysis(std::shared_ptr<const Interventions> interventions);
     std::shared_ptr<AnswerStart> prepare(const PromptRequest& request,
                                          Conversation::Prepared& prepared);
@@ -83,7 +80,6 @@ class EngineWorker final : public QObject {
     std::vector<TokenId> contextOf(const Conversation::Prepared& prepared) const;
     void dropUncounted(const Conversation::Prepared& prepared);
     PromptValue promptValue(const std::vector<TokenId>& ids, const std::string& message) const;
-    void count(const PromptRouting& prompt);
     void countStored(const StoredSession& stored);
     void continueStored(const StoredSession& stored);
     std::vector<ChatMessage> historyOf(const SessionExtent& extent);

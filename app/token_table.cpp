@@ -23,9 +23,13 @@ std::string_view TokenTable::bytes(std::int32_t id) const {
     return std::string_view(m_bytes).substr(begin, m_end[at] - begin);
 }
 
-TokenClass TokenTable::classOf(std::int32_t id) const {
+bool TokenTable::isSpecial(std::int32_t id) const {
     const auto at = static_cast<std::size_t>(id);
-    return tokenClass(bytes(id), at < m_special.size() && m_special[at]);
+    return at < m_special.size() && m_special[at];
+}
+
+TokenClass TokenTable::classOf(std::int32_t id) const {
+    return tokenClass(bytes(id), isSpecial(id));
 }
 
 }  // namespace gatescope

@@ -20,6 +20,7 @@ class TokenTable {
 
     /// Empty for an id that there is not.
     std::string_view bytes(std::int32_t id) const;
+    bool isSpecial(std::int32_t id) const;
     TokenClass classOf(std::int32_t id) const;
 
   private:

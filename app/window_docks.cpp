@@ -6,10 +6,10 @@
 #include <QMainWindow>
 #include <QMenu>
 
+#include "app/dock_frame.h"
 #include "views/balance_view.h"
 #include "views/bias_view.h"
 #include "views/cache_view.h"
-#include "views/dock_view.h"
 #include "views/experts_view.h"
 #include "views/interventions_view.h"
 #include "views/routing_view.h"
@@ -29,8 +29,10 @@ const QString kPrefix = QStringLiteral("dock.");
 }  // namespace
 
 std::vector<DockView*> TraceViews::all() const {
-    return {routing, balance,       bias,  experts,     specialists,
-            why,     interventions, cache, speculation, tokens};
+    std::vector<DockView*> views = {routing, balance,       bias,  experts,     specialists,
+                                    why,     interventions, cache, speculation, tokens};
+    std::erase(views, nullptr);
+    return views;
 }
 
 std::vector<std::string> WindowDocks::names() {
@@ -69,19 +71,7 @@ WindowDocks::WindowDocks(QMainWindow* window, Selection* selection)
 }
 
 void WindowDocks::add(const QString& name, const QString& title, QWidget* contents) {
-    auto* dock = new QDockWidget(title, m_window);
-    dock->setObjectName(kPrefix + name);
-    dock->setWidget(contents);
-    QFont heading;
-    heading.setWeight(QFont::DemiBold);
-    dock->setFont(heading);
-    QFont normal;
-    normal.setWeight(QFont::Normal);
-    contents->setFont(normal);
-    if (auto* view = qobject_cast<DockView*>(contents)) {
-        QObject::connect(dock, &QDockWidget::visibilityChanged, view, &DockView::setInFront);
-    }
-    m_docks.append(dock);
+    m_docks.append(makeDock(m_window, kPrefix + name, title, contents));
 }
 
 QDockWidget* WindowDocks::dock(const QString& name) const {

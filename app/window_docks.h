@@ -26,7 +26,7 @@ class SpeculationView;
 class TokensView;
 class WhyView;
 
-/// The docks that show what the recorder saw.
+/// The docks that show what the recorder saw; null: not there.
 struct TraceViews {
     RoutingView* routing = nullptr;
     BalanceView* balance = nullptr;
@@ -39,7 +39,7 @@ struct TraceViews {
     SpeculationView* speculation = nullptr;
     TokensView* tokens = nullptr;
 
-    std::vector<DockView*> all() const;
+    std::vector<DockView*> all() const;  ///< that are there
 };
 
 /// The docks around the chat, all tear-off, and where they stand.
