@@ -33,6 +33,7 @@
 #include "app/session_actions.h"
 #include "app/session_replay_controller.h"
 #include "app/session_transfer.h"
+#include "app/session_windows.h"
 #include "app/specialists_controller.h"
 #include "app/sql_console_window.h"
 #include "app/status_strip.h"
@@ -100,6 +101,7 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
     connectChat();
     connectSessions();
     connectSessionFile(options.sessionFile);
+    connectSessionWindows(options.sessionFile);
     connectHover();
     m_chat->setSettings(settings->chat());
     m_actions->setTheme(settings->theme());
@@ -306,7 +308,10 @@ void MainWindow::connectSessions() {
     connect(m_chat, &ChatController::partChanged, this, &MainWindow::refreshActions);
     connect(list, &SessionListView::newSessionRequested, m_chat, &ChatController::newSession);
     connect(list, &SessionListView::opened, this, [this, list](std::int64_t session) {
-        if (m_chat->session() != session) {
+        const bool here = m_chat->session() == session;
+        if (!here && m_chat->state() == ChatState::Answering) {
+            m_sessionWindows->open(session);  // the chat is in use
+        } else if (!here) {
             m_history->load(session);
         }
         list->setCurrent(m_chat->session());  // until it is open
@@ -342,6 +347,12 @@ void MainWindow::connectSessionFile(const std::filesystem::path& file) {
         m_sqlConsole->raise();
         m_sqlConsole->activateWindow();
     });
+}
+
+void MainWindow::connectSessionWindows(const std::filesystem::path& file) {
+    m_sessionWindows = new SessionWindows(file, m_chat, m_settings, this);
+    connect(m_docks->sessionList(), &SessionListView::openedInWindow, m_sessionWindows,
+            &SessionWindows::open);
 }
 
 void MainWindow::restoreRouting() {
@@ -501,6 +512,7 @@ void MainWindow::refreshTitle() {
 
 void MainWindow::closeEvent(QCloseEvent* event) {
     m_settings->setWindow(saveGeometry(), m_docks->saveLayout());
+    m_sessionWindows->closeAll();
     m_chat->stop();
     QMainWindow::closeEvent(event);
 }

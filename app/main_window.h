@@ -31,6 +31,7 @@ class SamplingDialog;
 class SessionActions;
 class SessionReplayController;
 class SessionTransfer;
+class SessionWindows;
 class SpecialistsController;
 class SqlConsoleWindow;
 class StatusStrip;
@@ -63,6 +64,7 @@ class MainWindow final : public QMainWindow {
     CompareController* compare() const { return m_compare; }
     SessionReplayController* sessionReplay() const { return m_sessionReplay; }
     SessionTransfer* transfer() const { return m_transfer; }
+    SessionWindows* sessionWindows() const { return m_sessionWindows; }
     SqlConsoleWindow* sqlConsole() const { return m_sqlConsole; }  ///< null until opened
     StatusStrip* status() const { return m_status; }
     Selection* selection() { return &m_selection; }
@@ -80,6 +82,7 @@ class MainWindow final : public QMainWindow {
     void connectChat();
     void connectSessions();
     void connectSessionFile(const std::filesystem::path& file);
+    void connectSessionWindows(const std::filesystem::path& file);
     void connectHover();
     void connectDomains();
     void connectCompare();
@@ -113,6 +116,7 @@ class MainWindow final : public QMainWindow {
     InterventionsController* m_interventions;
     SessionReplayController* m_sessionReplay;
     SessionActions* m_sessionActions = nullptr;
+    SessionWindows* m_sessionWindows = nullptr;
     ComparePane* m_comparePane;
     CompareController* m_compare;
     QTabWidget* m_tabs;

@@ -194,6 +194,8 @@ QList<std::pair<QString, QString>> WindowActions::keyTable() const {
         {tr("In the sessions: rename, tags, pin, delete, undo"), tr("F2, T, P, Del, Ctrl+Z")});
     table.append(
         {tr("In the sessions: compare the selected, run one again, export"), tr("C, R, E")});
+    table.append({tr("In the sessions: open in a window of its own"), tr("Ctrl+Enter")});
+    table.append({tr("Close a session's own window"), tr("Ctrl+W")});
     table.append({tr("Copy the selected text"), tr("Ctrl+C")});
     return table;
 }

@@ -93,6 +93,9 @@ QVariant SessionListModel::data(const QModelIndex& index, int role) const {
             if (!session->tags.isEmpty()) {
                 text += u'\n' + session->tags.join(QStringLiteral(", "));
             }
+            if (!session->deleted) {
+                text += u'\n' + tr("Ctrl+Enter or middle click: in a window of its own");
+            }
             return plainToolTip(text);
         }
         case Qt::AccessibleDescriptionRole:

@@ -7,6 +7,7 @@
 #include <QLineEdit>
 #include <QListView>
 #include <QMenu>
+#include <QMouseEvent>
 #include <QScrollBar>
 #include <QToolButton>
 #include <algorithm>
@@ -85,6 +86,11 @@ void SessionListView::makeList() {
     m_list->setContextMenuPolicy(Qt::CustomContextMenu);
     m_list->setAccessibleName(tr("Sessions"));
     m_list->installEventFilter(this);
+    m_list->viewport()->installEventFilter(this);
+    m_list->setWhatsThis(
+        tr("Enter or a click opens a session in the chat; while an answer is being written, in a "
+           "window of its own. Ctrl+Enter or a middle click always opens it in a window of its "
+           "own, read-only."));
 }
 
 void SessionListView::connectParts() {
@@ -222,6 +228,8 @@ QMenu* SessionListView::fillMenu() {
     }
     add(tr("&Open"), QKeySequence(Qt::Key_Return), one,
         [this, sessions] { Q_EMIT opened(sessions.front()); });
+    add(tr("Open in a &window of its own"), QKeySequence(Qt::CTRL | Qt::Key_Return), one,
+        [this, sessions] { Q_EMIT openedInWindow(sessions.front()); });
     add(tr("Re&name"), QKeySequence(Qt::Key_F2), one,
         [this] { m_list->edit(m_list->currentIndex()); });
     add(tr("&Pin or unpin"), QKeySequence(Qt::Key_P), !sessions.empty(), [this] { togglePin(); });
@@ -255,6 +263,11 @@ bool SessionListView::listKey(int key, Qt::KeyboardModifiers modifiers) {
     const std::vector<std::int64_t> sessions = selected();
     if (key == Qt::Key_Z && modifiers == Qt::ControlModifier) {
         m_undo->undo();
+        return true;
+    }
+    const bool enter = key == Qt::Key_Return || key == Qt::Key_Enter;
+    if (enter && (modifiers & ~Qt::KeypadModifier) == Qt::ControlModifier) {
+        openInWindow(m_list->currentIndex());
         return true;
     }
     if (sessions.empty() || (modifiers & ~Qt::KeypadModifier) != 0) {
@@ -296,7 +309,32 @@ bool SessionListView::listKey(int key, Qt::KeyboardModifiers modifiers) {
     }
 }
 
+void SessionListView::openInWindow(const QModelIndex& index) {
+    if (const SessionListItem* session = m_model->at(index); session && !session->deleted) {
+        Q_EMIT openedInWindow(session->id);
+    }
+}
+
+/// True for what the list itself is not to take for a click: that would change the selection.
+bool SessionListView::middleClick(const QEvent* event) {
+    const bool release = event->type() == QEvent::MouseButtonRelease;
+    if (!release && event->type() != QEvent::MouseButtonPress) {
+        return false;
+    }
+    const auto* mouse = static_cast<const QMouseEvent*>(event);
+    if (mouse->button() != Qt::MiddleButton) {
+        return false;
+    }
+    if (release) {
+        openInWindow(m_list->indexAt(mouse->position().toPoint()));
+    }
+    return true;
+}
+
 bool SessionListView::eventFilter(QObject* watched, QEvent* event) {
+    if (watched == m_list->viewport() && middleClick(event)) {
+        return true;
+    }
     if (event->type() != QEvent::KeyPress) {
         return QWidget::eventFilter(watched, event);
     }

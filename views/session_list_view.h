@@ -50,6 +50,8 @@ class SessionListView final : public QWidget {
 
   Q_SIGNALS:
     void opened(std::int64_t session);
+    /// To be read in a window of its own.
+    void openedInWindow(std::int64_t session);
     void newSessionRequested();
     /// query() is another one.
     void queryChanged();
@@ -73,6 +75,8 @@ class SessionListView final : public QWidget {
     void refreshEmpty();
     void markCurrent();
     bool listKey(int key, Qt::KeyboardModifiers modifiers);
+    bool middleClick(const QEvent* event);
+    void openInWindow(const QModelIndex& index);
     void togglePin();
     void askForQuery();
     bool showsDeleted() const;

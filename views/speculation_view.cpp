@@ -213,6 +213,8 @@ QString SpeculationView::Private::messageText() const {
             return hasDrafts()
                        ? QString()
                        : tr("Ask something: every draft shows here as accepted or rejected.");
+        case State::Stored:
+            return hasDrafts() ? QString() : tr("No drafts were made in what is shown here.");
     }
     return {};
 }

@@ -20,6 +20,7 @@ class SpeculationView final : public DockView {
         NoModule,  ///< the MTP module is to draft, but the model has none
         Off,       ///< switched off by the person
         On,
+        Stored,  ///< a session that is only read
     };
     Q_ENUM(State)
     enum class Picture { Time, Positions, Histogram, Reads, Gain, Classes };

@@ -427,6 +427,10 @@ void TokensView::setFollowing(bool following) {
     d->follow->setChecked(following);
 }
 
+void TokensView::setGrowing(bool growing) {
+    d->follow->setVisible(growing);
+}
+
 bool TokensView::following() const {
     return d->follow->isChecked();
 }

@@ -33,6 +33,8 @@ class TokensView final : public DockView {
     /// view only shows the state and asks for it.
     void setFollowing(bool following);
     bool following() const;
+    /// False: nothing is ever added, so there is nothing to follow.
+    void setGrowing(bool growing);
 
     std::optional<std::int32_t> pinned() const;  ///< a number
 
