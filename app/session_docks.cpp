@@ -15,6 +15,11 @@
 #include "views/why_view.h"
 
 namespace gatescope {
+namespace {
+
+constexpr int kNarrow = 1100;  // below this, the lower docks share one place
+
+}  // namespace
 
 SessionDocks::SessionDocks(QMainWindow* window, Selection* selection)
     : QObject(window), m_window(window) {
@@ -47,24 +52,40 @@ void SessionDocks::fillMenu(QMenu* menu) const {
     }
 }
 
+void SessionDocks::hideAll() {
+    for (QDockWidget* dock : m_upper + m_why + m_lower) {
+        dock->hide();
+    }
+}
+
+/// As in the main window: above what concerns the whole session, below one token.
 void SessionDocks::place() {
     QDockWidget* routing = m_upper.front();
     QDockWidget* why = m_why.front();
     QDockWidget* tokens = m_lower.front();
+    const int width = m_window->width();
+    const int height = m_window->height();
+    const bool narrow = width < kNarrow;
     m_window->addDockWidget(Qt::RightDockWidgetArea, routing);
     m_window->splitDockWidget(routing, why, Qt::Vertical);
-    m_window->splitDockWidget(why, tokens, Qt::Horizontal);
+    if (narrow) {
+        m_window->tabifyDockWidget(why, tokens);
+    } else {
+        m_window->splitDockWidget(why, tokens, Qt::Horizontal);
+    }
     for (const QList<QDockWidget*>& place : {m_upper, m_lower}) {
         for (qsizetype i = 1; i < place.size(); ++i) {
             m_window->tabifyDockWidget(place[i - 1], place[i]);
         }
         place.front()->raise();
     }
-    const int width = m_window->width();
-    const int height = m_window->height();
     m_window->resizeDocks({routing}, {width * 62 / 100}, Qt::Horizontal);
-    m_window->resizeDocks({why, tokens}, {width * 34 / 100, width * 28 / 100}, Qt::Horizontal);
-    m_window->resizeDocks({routing, why}, {height * 48 / 100, height * 44 / 100}, Qt::Vertical);
+    if (narrow) {
+        why->raise();
+    } else {
+        m_window->resizeDocks({why, tokens}, {width * 34 / 100, width * 28 / 100}, Qt::Horizontal);
+    }
+    m_window->resizeDocks({routing, why}, {height * 46 / 100, height * 46 / 100}, Qt::Vertical);
 }
 
 }  // namespace gatescope

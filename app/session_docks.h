@@ -18,10 +18,11 @@ class SessionDocks final : public QObject {
 
     const TraceViews& views() const { return m_views; }
     void fillMenu(QMenu* menu) const;
-    /// For the window's present size.
-    void place();
+    /// There is nothing to show in them.
+    void hideAll();
 
   private:
+    void place();
     QDockWidget* add(const char* name, const QString& title, QWidget* contents);
 
     QMainWindow* m_window;

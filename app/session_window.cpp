@@ -23,6 +23,7 @@
 #include "views/dock_view.h"
 #include "views/find_bar.h"
 #include "views/formats.h"
+#include "views/message_label.h"
 #include "views/routing_view.h"
 #include "views/transcript_view.h"
 #include "views/view_export.h"
@@ -53,6 +54,7 @@ SessionWindow::SessionWindow(const std::filesystem::path& file, std::int64_t ses
       m_counter(new SessionCounter(this)),
       m_pane(new TranscriptPane(&m_selection)),
       m_notices(new NoticeBar),
+      m_message(makeMessageLabel(nullptr)),
       m_writer(m_pane->transcript(), &m_store, &m_parts) {
     m_writer.setStillWritten(stillWritten);
     auto* middle = new QWidget;
@@ -61,6 +63,8 @@ SessionWindow::SessionWindow(const std::filesystem::path& file, std::int64_t ses
     column->setSpacing(0);
     column->addWidget(m_notices);
     column->addWidget(m_pane, 1);
+    column->addWidget(m_message, 1);
+    m_message->hide();
     middle->setMinimumWidth(320);
     setCentralWidget(middle);
     resize(kSessionWindowSize.boundedTo(screen()->availableSize()));
@@ -84,10 +88,7 @@ SessionWindow::~SessionWindow() {
 
 void SessionWindow::connectAll() {
     connect(m_history, &HistoryReader::loaded, this, &SessionWindow::showStored);
-    connect(m_history, &HistoryReader::loadFailed, this, [this](const QString& error) {
-        m_parts.forgetWanted();
-        showError(error);
-    });
+    connect(m_history, &HistoryReader::loadFailed, this, &SessionWindow::loadFailed);
     connect(m_counter, &SessionCounter::failed, this, &SessionWindow::showError);
     connect(m_pane, &TranscriptPane::partWanted, this, &SessionWindow::goToPart);
     connect(&m_selection, &Selection::historyChanged, this, &SessionWindow::refreshActions);
@@ -156,6 +157,23 @@ void SessionWindow::showTitle(const QString& title) {
     QString text = visibleText(title, kTitleChars);
     text.replace(QStringLiteral("[*]"), QStringLiteral("[*][*]"));  // else Qt's mark of changes
     setWindowTitle(tr("%1 (read-only) – Gatescope").arg(text));
+}
+
+/// Of another part, or of all of it: then there is nothing else to look at.
+void SessionWindow::loadFailed(const QString& error) {
+    m_parts.forgetWanted();
+    if (m_loaded) {
+        showError(error);
+        return;
+    }
+    m_message->setText(visibleText(error));
+    m_message->show();
+    m_pane->hide();
+    m_docks->hideAll();
+}
+
+QString SessionWindow::message() const {
+    return m_message->text();
 }
 
 void SessionWindow::showError(const QString& text) {

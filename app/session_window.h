@@ -11,6 +11,8 @@
 #include "app/transcript_writer.h"
 #include "views/selection.h"
 
+class QLabel;
+
 namespace gatescope {
 
 class HistoryReader;
@@ -42,6 +44,8 @@ class SessionWindow final : public QMainWindow {
     TranscriptPane* pane() const { return m_pane; }
     SessionDocks* docks() const { return m_docks; }
     NoticeBar* notices() const { return m_notices; }
+    /// Why nothing of the session can be shown; empty: something is.
+    QString message() const;
     Selection* selection() { return &m_selection; }
     const TraceStore& traces() const { return m_store; }
 
@@ -56,6 +60,7 @@ class SessionWindow final : public QMainWindow {
     void clear(const RoutingShape& shape);
     void showTitle(const QString& title);
     void showError(const QString& text);
+    void loadFailed(const QString& error);
     void refreshActions();
 
     std::int64_t m_session;
@@ -68,6 +73,7 @@ class SessionWindow final : public QMainWindow {
     SessionCounter* m_counter;
     TranscriptPane* m_pane;
     NoticeBar* m_notices;
+    QLabel* m_message;  ///< in place of the transcript
     TranscriptWriter m_writer;
     SessionDocks* m_docks;
     SessionFeeder* m_feeder;

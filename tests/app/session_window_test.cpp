@@ -266,10 +266,9 @@ void SessionWindowTest::whatCannotBeReadIsSaid() {
     windows()->open(999);
     SessionWindow* window = windows()->window(999);
     QVERIFY(window != nullptr);
-    QTRY_VERIFY_WITH_TIMEOUT(!window->notices()->text().isEmpty(), kPatience);
-    QVERIFY2(window->notices()->text().contains("session 999"),
-             qPrintable(window->notices()->text()));
-    QCOMPARE(window->notices()->text().count(u'\n'), 0);
+    QTRY_VERIFY_WITH_TIMEOUT(!window->message().isEmpty(), kPatience);
+    QVERIFY2(window->message().contains("session 999"), qPrintable(window->message()));
+    QCOMPARE(window->message().count(u'\n'), 0);
     QVERIFY(!window->isLoaded());
 
     const QString damaged = m_dir->filePath("damaged.db");
@@ -279,7 +278,7 @@ void SessionWindowTest::whatCannotBeReadIsSaid() {
     bytes.close();
     SessionWindow other(damaged.toStdString(), 1, nullptr, false);
     other.show();
-    QTRY_VERIFY_WITH_TIMEOUT(!other.notices()->text().isEmpty(), kPatience);
+    QTRY_VERIFY_WITH_TIMEOUT(!other.message().isEmpty(), kPatience);
     QVERIFY(other.pane()->transcript()->isEmpty());
 }
 
