@@ -6,6 +6,7 @@
 #include "views/transcript_view.h"
 
 namespace gatescope {
+
 void ChatController::openSession(std::shared_ptr<const StoredSession> stored) {
     if (m_state == ChatState::Answering || m_state == ChatState::Loading) {
         if (m_parts.isWanted()) {

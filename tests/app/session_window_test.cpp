@@ -14,6 +14,7 @@
 #include "app/session_windows.h"
 #include "app/transcript_pane.h"
 #include "app/window_docks.h"
+#include "engine/model/interventions.h"
 #include "tests/app/long_session.h"
 #include "tests/app/window_harness.h"
 #include "views/routing_view.h"
@@ -21,6 +22,7 @@
 #include "views/theme.h"
 #include "views/tokens_view.h"
 #include "views/transcript_view.h"
+#include "views/view_export.h"
 #include "views/why_view.h"
 
 using namespace gatescope;
@@ -54,6 +56,8 @@ class SessionWindowTest : public QObject, private WindowHarness {
     void needsNoModel();
     void whatCannotBeReadIsSaid();
     void aLongSessionIsPagedThrough();
+    void changedRoutingIsNamed();
+    void whatIsStillWrittenSaysSo();
 
   private:
     SessionListView* list() const { return m_window->docks()->sessionList(); }
@@ -311,6 +315,46 @@ void SessionWindowTest::aLongSessionIsPagedThrough() {
     QCOMPARE(window->traces().entry(*window->selection()->position())->tokenId, id);
     window->goToPart(SessionParts::Part::Newest);
     QTRY_VERIFY_WITH_TIMEOUT(window->part()->end, kPatience);
+}
+
+void SessionWindowTest::changedRoutingIsNamed() {
+    open();
+    auto changed = std::make_shared<Interventions>();
+    changed->layers.push_back({.layer = 4, .biasOff = true});
+    m_window->chat()->setInterventions(changed);
+    const std::int64_t session = askInNewSession("What is 347 + 285?");
+    const QString text = m_window->pane()->transcript()->plainText();
+    m_window->chat()->setInterventions(nullptr);
+    waitForRows(1);
+    press(session, Qt::ControlModifier);
+    SessionWindow* window = loaded(session);
+    QVERIFY(window != nullptr);
+    QCOMPARE(window->pane()->transcript()->plainText(), text);
+    QVERIFY(text.contains("changed routing: bias off in layer 4"));
+    const QString label = exportLabel(window->docks()->views().routing);
+    QVERIFY2(label.contains("bias off in layer 4"), qPrintable(label));
+    QVERIFY(exportLabel(m_window->docks()->views().routing).isEmpty());
+}
+
+void SessionWindowTest::whatIsStillWrittenSaysSo() {
+    open();
+    const std::int64_t sample = askInNewSession("What is 347 + 285?");
+    const auto log = SessionLog::open(file());
+    const std::int64_t session = log->beginSession(SessionStore(file()).load(sample).info);
+    log->addUserTurn(session, "And now?");
+    const int turn = log->beginAnswer(session, {}, 0);
+    TokenEvent token;
+    token.bytes = "Well";
+    log->token(session, turn, token);
+    log->flush();
+    SessionWindow live(file(), session, nullptr, true);
+    QTRY_VERIFY_WITH_TIMEOUT(live.isLoaded(), kPatience);
+    const QString text = live.pane()->transcript()->plainText();
+    QVERIFY2(text.startsWith("And now?") && text.contains("Well"), qPrintable(text));
+    QVERIFY2(text.contains("still being written"), qPrintable(text));
+    SessionWindow left(file(), session, nullptr, false);
+    QTRY_VERIFY_WITH_TIMEOUT(left.isLoaded(), kPatience);
+    QVERIFY(left.pane()->transcript()->plainText().contains("The program ended"));
 }
 
 QTEST_MAIN(SessionWindowTest)
