@@ -3,7 +3,7 @@
 #include <iterator>
 
 #include "engine/decode/sampler.h"
-#include "engine/verify/comparison.h"
+#include "engine/verify/golden_deviations.h"
 #include "engine/verify/model_checks.h"
 #include "engine/verify/prompt_record.h"
 #include "engine/verify/tolerances.h"
@@ -90,7 +90,7 @@ class PathRun {
     }
 
     void compareArray(const std::string& key, const RecordedArray& array) {
-        Comparison& part = partOf(array.name);
+        GoldenDeviations& part = partOf(array.name);
         if (array.integer) {
             const auto width = static_cast<std::size_t>(array.shape.back());
             if (const auto golden = m_golden.arrays->ints(key)) {
@@ -121,12 +121,12 @@ class PathRun {
         }
     }
 
-    Comparison& partOf(const std::string& name) {
+    GoldenDeviations& partOf(const std::string& name) {
         return name.starts_with("mtp.") ? m_mtp : m_main;
     }
 
     Deviation& deviationOf(const std::string& name) {
-        Comparison& part = partOf(name);
+        GoldenDeviations& part = partOf(name);
         if (name.ends_with(".scores")) return part.scores;
         if (name.ends_with(".weights")) return part.weights;
         return name.find("cache.") != std::string::npos ? part.cache : part.hidden;
@@ -205,8 +205,8 @@ class PathRun {
     Tolerance m_tolerance;
     int m_firstRouter;  ///< the first layer with a router
     std::size_t m_vocab;
-    Comparison m_main;
-    Comparison m_mtp;
+    GoldenDeviations m_main;
+    GoldenDeviations m_mtp;
     Deviation m_nll;
     Deviation m_meanNll;
     Deviation m_perplexity;

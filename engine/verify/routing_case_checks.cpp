@@ -5,7 +5,7 @@
 #include "engine/error.h"
 #include "engine/model/router.h"
 #include "engine/verify/case_checks.h"
-#include "engine/verify/comparison.h"
+#include "engine/verify/golden_deviations.h"
 #include "engine/verify/golden_model.h"
 #include "kernels/device_buffer.h"
 

@@ -2,7 +2,7 @@
 #include "engine/decode/generator.h"
 #include "engine/model/decoder.h"
 #include "engine/text/utf8_stream.h"
-#include "engine/verify/comparison.h"
+#include "engine/verify/golden_deviations.h"
 #include "engine/verify/model_checks.h"
 
 namespace gatescope {

@@ -7,7 +7,7 @@
 #include "engine/error.h"
 #include "engine/model/decoder.h"
 #include "engine/verify/case_checks.h"
-#include "engine/verify/comparison.h"
+#include "engine/verify/golden_deviations.h"
 #include "engine/verify/golden_model.h"
 #include "engine/verify/model_checks.h"
 

@@ -6,7 +6,7 @@
 
 #include "engine/checkpoint/checkpoint.h"
 #include "engine/model/decoder.h"
-#include "engine/verify/comparison.h"
+#include "engine/verify/golden_deviations.h"
 #include "engine/verify/model_checks.h"
 #include "tests/engine/verify/rounding_device.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "engine/verify/comparison.h"
+#include "engine/verify/golden_deviations.h"
 
 #include <algorithm>
 #include <cmath>
@@ -33,8 +33,8 @@ double logSumExp(std::span<const float> row) {
     return std::log(sum) + top;
 }
 
-void Comparison::addLogits(const std::string& where, std::span<const float> expected,
-                           std::span<const float> actual, std::size_t width) {
+void GoldenDeviations::addLogits(const std::string& where, std::span<const float> expected,
+                                 std::span<const float> actual, std::size_t width) {
     logits.add(where, expected, actual);
     if (actual.size() < expected.size()) return;
     for (std::size_t at = 0; at + width <= expected.size(); at += width) {
@@ -42,8 +42,8 @@ void Comparison::addLogits(const std::string& where, std::span<const float> expe
     }
 }
 
-void Comparison::addChoices(const std::string& where, std::span<const std::int32_t> expected,
-                            std::span<const std::int32_t> actual, std::size_t width) {
+void GoldenDeviations::addChoices(const std::string& where, std::span<const std::int32_t> expected,
+                                  std::span<const std::int32_t> actual, std::size_t width) {
     experts.add(where, expected, actual);
     for (std::size_t at = 0; at + width <= expected.size(); at += width) {
         routingRows.add(where, at + width <= actual.size() && asSet(expected.subspan(at, width)) ==
@@ -51,8 +51,8 @@ void Comparison::addChoices(const std::string& where, std::span<const std::int32
     }
 }
 
-void Comparison::reportFloat32(const std::string& subject, const std::string& prefix,
-                               const CheckSink& sink) const {
+void GoldenDeviations::reportFloat32(const std::string& subject, const std::string& prefix,
+                                     const CheckSink& sink) const {
     const auto deviation = [&](const Deviation& d, const char* quantity, double limit) {
         if (!d.empty()) sink(d.maxCheck(subject, prefix + quantity, limit));
     };
@@ -68,8 +68,8 @@ void Comparison::reportFloat32(const std::string& subject, const std::string& pr
     deviation(weights, "gate weights max", Float32Class::gateMax);
 }
 
-void Comparison::reportReduced(const std::string& subject, const std::string& prefix,
-                               const ReducedLimits& limits, const CheckSink& sink) const {
+void GoldenDeviations::reportReduced(const std::string& subject, const std::string& prefix,
+                                     const ReducedLimits& limits, const CheckSink& sink) const {
     if (!logits.empty()) {
         sink(logits.rmsCheck(subject, prefix + "logits rms", limits.logitsRms));
     }

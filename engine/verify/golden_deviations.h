@@ -11,7 +11,7 @@
 namespace gatescope {
 
 /// Deviations of one model on one attention path, main model or MTP module.
-struct Comparison {
+struct GoldenDeviations {
     Deviation logits;
     Deviation kl;  ///< by row, golden distribution to ours, in nats
     Deviation hidden;
