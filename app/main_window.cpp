@@ -43,6 +43,7 @@
 #include "engine/model/demo_model.h"
 #include "views/balance_view.h"
 #include "views/chat_input.h"
+#include "views/compare_view.h"
 #include "views/dock_view.h"
 #include "views/empty_chat.h"
 #include "views/experts_view.h"
@@ -353,6 +354,8 @@ void MainWindow::connectSessionWindows(const std::filesystem::path& file) {
     m_sessionWindows = new SessionWindows(file, m_chat, m_settings, this);
     connect(m_docks->sessionList(), &SessionListView::openedInWindow, m_sessionWindows,
             &SessionWindows::open);
+    connect(m_comparePane->view(), &CompareView::tokenOpened, m_sessionWindows,
+            &SessionWindows::openAt);
 }
 
 void MainWindow::restoreRouting() {

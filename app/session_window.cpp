@@ -128,6 +128,17 @@ void SessionWindow::showStored(const std::shared_ptr<const StoredSession>& store
     m_notices->showNotice(NoticeBar::Kind::Info, {});
     m_loaded = true;
     refreshActions();
+    if (const auto wanted = std::exchange(m_wanted, std::nullopt)) {
+        selectToken(wanted->first, wanted->second);
+    }
+}
+
+void SessionWindow::selectToken(int turn, std::int64_t seq) {
+    if (!m_loaded) {
+        m_wanted.emplace(turn, seq);
+    } else if (const std::int32_t number = m_writer.numberOf(turn, seq); number >= 0) {
+        m_selection.setPosition(number);
+    }
 }
 
 void SessionWindow::clear(const RoutingShape& shape) {

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "app/session_parts.h"
 #include "app/trace_store.h"
@@ -50,6 +52,9 @@ class SessionWindow final : public QMainWindow {
     const TraceStore& traces() const { return m_store; }
 
     void goToPart(SessionParts::Part which);
+    /// Selects a token of an answer, as soon as the session is read. Nothing if it is not in the
+    /// part that is shown.
+    void selectToken(int turn, std::int64_t seq);
 
   private:
     void connectAll();
@@ -66,6 +71,7 @@ class SessionWindow final : public QMainWindow {
     std::int64_t m_session;
     std::shared_ptr<const ModelFacts> m_model;  ///< null: not the session's
     bool m_loaded = false;
+    std::optional<std::pair<int, std::int64_t>> m_wanted;  ///< turn and seq of selectToken()
     Selection m_selection;
     TraceStore m_store;
     SessionParts m_parts;

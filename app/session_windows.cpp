@@ -42,6 +42,11 @@ void SessionWindows::open(std::int64_t session) {
     shown->activateWindow();
 }
 
+void SessionWindows::openAt(std::int64_t session, int turn, std::int64_t seq) {
+    open(session);
+    m_windows[session]->selectToken(turn, seq);
+}
+
 /// Looks as the main window does now.
 SessionWindow* SessionWindows::make(std::int64_t session) const {
     const bool written = m_chat->state() == ChatState::Answering && m_chat->session() == session;

@@ -25,6 +25,8 @@ class SessionWindows final : public QObject {
 
     /// Opens the session in a window of its own, or raises the one it has.
     void open(std::int64_t session);
+    /// The same, and selects a token of an answer in it.
+    void openAt(std::int64_t session, int turn, std::int64_t seq);
     /// Null: it has none.
     SessionWindow* window(std::int64_t session) const;
     void closeAll();

@@ -211,6 +211,17 @@ void TranscriptWriter::given(int tokens) {
     }
 }
 
+std::int32_t TranscriptWriter::numberOf(int turn, std::int64_t seq) const {
+    for (const Exchange& one : m_exchanges) {
+        const auto number = static_cast<std::int32_t>(one.answer + seq - one.firstSeq);
+        const TraceStore::Entry* entry = m_store->entry(number);
+        if (one.turn == turn && seq >= one.firstSeq && entry != nullptr && entry->generated) {
+            return number;
+        }
+    }
+    return -1;
+}
+
 std::shared_ptr<const Interventions> TranscriptWriter::interventionsOf(std::int32_t number) const {
     const TraceStore::Entry* entry = m_store->entry(number);
     const bool generated = entry != nullptr && entry->generated;

@@ -58,6 +58,8 @@ class TranscriptWriter {
         std::shared_ptr<const Interventions> interventions;  ///< of the answer; null: none
     };
     const std::vector<Exchange>& exchanges() const { return m_exchanges; }
+    /// Number of a token of an answer; -1: it is not shown.
+    std::int32_t numberOf(int turn, std::int64_t seq) const;
     /// How the answer was routed that this token is of, or of whose prompt it is; null: as the
     /// model does.
     std::shared_ptr<const Interventions> interventionsOf(std::int32_t number) const;

@@ -129,6 +129,7 @@ QString CompareTokenText::tokenText(std::size_t token) const {
     } else if (token == m_common) {
         text += tr(" · the first that differs");
     }
+    text += tr(" · Enter opens its session");
     return text;
 }
 
@@ -146,6 +147,14 @@ void CompareTokenText::mouseReleaseEvent(QMouseEvent* event) {
     if (event->button() == Qt::LeftButton && token && !textCursor().hasSelection()) {
         moveTo(*token);
         Q_EMIT tokenChosen(*token);
+    }
+}
+
+void CompareTokenText::mouseDoubleClickEvent(QMouseEvent* event) {
+    const auto token = tokenAt(event->position().toPoint());
+    if (event->button() == Qt::LeftButton && token) {
+        moveTo(*token);
+        Q_EMIT tokenOpened(*token);
     }
 }
 
@@ -173,6 +182,7 @@ void CompareTokenText::keyPressEvent(QKeyEvent* event) {
         case Qt::Key_Enter:
             if (m_current) {
                 Q_EMIT tokenChosen(*m_current);
+                Q_EMIT tokenOpened(*m_current);
             }
             return;
         default:

@@ -31,10 +31,13 @@ class CompareTokenText final : public QTextEdit {
   Q_SIGNALS:
     void pointed(const QString& text);
     void tokenChosen(std::size_t token);
+    /// By Enter or double click: the person wants to see where it comes from.
+    void tokenOpened(std::size_t token);
 
   protected:
     void mouseMoveEvent(QMouseEvent* event) override;
     void mouseReleaseEvent(QMouseEvent* event) override;
+    void mouseDoubleClickEvent(QMouseEvent* event) override;
     void leaveEvent(QEvent* event) override;
     void keyPressEvent(QKeyEvent* event) override;
     void focusInEvent(QFocusEvent* event) override;

@@ -70,8 +70,11 @@ void CompareTranscripts::makeSide(std::size_t side) {
         m_pointed = what;
         Q_EMIT pointed(what);
     });
-    connect(text, &CompareTokenText::tokenChosen, this,
-            [this, side](std::size_t token) { choose(side, token); });
+    connect(text, &CompareTokenText::tokenChosen, this, [this, side](std::size_t token) {
+        m_texts[1 - side]->setCurrent(token);  // the same number beside it
+    });
+    connect(text, &CompareTokenText::tokenOpened, this,
+            [this, side](std::size_t token) { open(side, token); });
     ViewExport what;
     what.name = QStringLiteral("compare-answers");
     what.value = [this, text] {
@@ -171,11 +174,10 @@ void CompareTranscripts::fill() {
     }
 }
 
-void CompareTranscripts::choose(std::size_t side, std::size_t token) {
-    m_texts[1 - side]->setCurrent(token);  // the same number beside it
+void CompareTranscripts::open(std::size_t side, std::size_t token) {
     const ComparedAnswer* of = answerOf(side);
     if (of != nullptr && token < of->tokens.size()) {
-        Q_EMIT tokenChosen(of->session, of->tokens[token].position);
+        Q_EMIT tokenOpened(of->session, of->turn, static_cast<std::int64_t>(token));
     }
 }
 

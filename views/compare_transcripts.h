@@ -31,8 +31,8 @@ class CompareTranscripts final : public QWidget {
 
   Q_SIGNALS:
     void pointed(const QString& text);
-    /// A token of a stored session.
-    void tokenChosen(std::int64_t session, std::int32_t position);
+    /// A token of a stored session is to be shown there: by the answer's turn and its number in it.
+    void tokenOpened(std::int64_t session, int turn, std::int64_t seq);
     void failed(const QString& message);
 
   protected:
@@ -42,7 +42,7 @@ class CompareTranscripts final : public QWidget {
     void makeSide(std::size_t side);
     void fill();
     void elideTitles();
-    void choose(std::size_t side, std::size_t token);
+    void open(std::size_t side, std::size_t token);
     const ComparedAnswer* answerOf(std::size_t side) const;
     const ComparedRun* runOf(std::size_t side) const;
 

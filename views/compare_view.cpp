@@ -232,7 +232,7 @@ void CompareView::Private::connectParts() {
     const auto fail = [this](const QString& text) { Q_EMIT q->failed(text); };
     connect(transcripts, &CompareTranscripts::pointed, this, say);
     connect(transcripts, &CompareTranscripts::failed, this, fail);
-    connect(transcripts, &CompareTranscripts::tokenChosen, q, &CompareView::tokenChosen);
+    connect(transcripts, &CompareTranscripts::tokenOpened, q, &CompareView::tokenOpened);
     connect(maps, &CompareMaps::pointed, this, say);
     connect(maps, &CompareMaps::failed, this, fail);
     connect(maps, &CompareMaps::cellChosen, this,

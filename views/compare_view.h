@@ -49,8 +49,8 @@ class CompareView final : public DockView {
 
   Q_SIGNALS:
     void optionsChanged(const gatescope::ComparisonOptions& options);
-    /// A token of a stored session.
-    void tokenChosen(std::int64_t session, std::int32_t position);
+    /// As CompareTranscripts::tokenOpened().
+    void tokenOpened(std::int64_t session, int turn, std::int64_t seq);
     /// A's tokens are to go through both runs of this pair.
     void forcedRequested(std::size_t pair);
 

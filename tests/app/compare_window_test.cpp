@@ -10,8 +10,11 @@
 #include "app/compare_pane.h"
 #include "app/compare_run_card.h"
 #include "app/compare_setup.h"
+#include "app/session_window.h"
+#include "app/session_windows.h"
 #include "app/window_actions.h"
 #include "tests/app/window_harness.h"
+#include "views/compare_token_text.h"
 #include "views/compare_view.h"
 
 using namespace gatescope;
@@ -90,6 +93,16 @@ void CompareWindowTest::storedSessionsAndTheSameTokens() {
     m_window->compare()->compareSessions({first, second});
     waitForResult();
     QCOMPARE(m_window->compare()->comparison()->runs[1].answers.front().session, second);
+    // A token leads to its session, in a window of its own.
+    auto* answer = view()->findChild<CompareTokenText*>("answerB");
+    answer->setCurrent(1);
+    QTest::keyClick(answer, Qt::Key_Return);
+    SessionWindow* shown = m_window->sessionWindows()->window(second);
+    QVERIFY(shown != nullptr);
+    QTRY_VERIFY_WITH_TIMEOUT(shown->selection()->position(), kPatience);
+    QCOMPARE(shown->traces().entry(*shown->selection()->position())->tokenId,
+             m_window->compare()->comparison()->runs[1].answers.front().tokens[1].id);
+    shown->close();
     QSignalSpy finished(m_window->compare(), &CompareController::finished);
     Q_EMIT view()->forcedRequested(0);
     QTRY_COMPARE_WITH_TIMEOUT(finished.count(), 1, kPatience);

@@ -244,17 +244,21 @@ void CompareViewTest::answersMarkWhereTheyPart() {
     auto* a = m_view->findChild<CompareTokenText*>("answerA");
     auto* b = m_view->findChild<CompareTokenText*>("answerB");
     QCOMPARE(a->toPlainText().left(26), QStringLiteral(" word word word word wordA"));
-    QSignalSpy chosen(m_view.get(), &CompareView::tokenChosen);
+    QSignalSpy chosen(m_view.get(), &CompareView::tokenOpened);
     a->setFocus(Qt::TabFocusReason);
     QCOMPARE(a->current(), std::optional<std::size_t>(5));
     QVERIFY(a->tokenText(5).contains("first that differs"));
     QTest::keyClick(a, Qt::Key_Return);
     QCOMPARE(b->current(), std::optional<std::size_t>(5));
     QCOMPARE(chosen.last().at(0).value<std::int64_t>(), 7);
-    QCOMPARE(chosen.last().at(1).value<std::int32_t>(), 55);
+    QCOMPARE(chosen.last().at(1).value<int>(), 1);
+    QCOMPARE(chosen.last().at(2).value<std::int64_t>(), 5);
     QTest::mouseClick(b->viewport(), Qt::LeftButton, {}, b->pointOf(2));
     QCOMPARE(b->current(), std::optional<std::size_t>(2));
     QVERIFY(b->tokenText(2).contains("the same on both sides"));
+    QCOMPARE(chosen.count(), 1);
+    QTest::mouseDClick(b->viewport(), Qt::LeftButton, {}, b->pointOf(3));
+    QCOMPARE(chosen.last().at(2).value<std::int64_t>(), 3);
 }
 
 void CompareViewTest::aThirdRunHasAPairOfItsOwn() {
