@@ -12,8 +12,9 @@ namespace gatescope {
 
 namespace {
 
-// Of the mean GPU load: improvements below it are not worth another round.
-constexpr double kLeastGain = 2e-6;
+// An improving move has to lower the sum by this part of it. The tilt makes that much of the cost
+// where loads are chancy: moves worth less there only fit the plan to the sample.
+constexpr double kLeastPart = 0.004;
 constexpr int kSwapsOfADisturbance = 3;
 
 }  // namespace
@@ -189,7 +190,7 @@ bool LayerSearch::swapAll() {
     bool improved = false;
     for (const std::size_t gpu : order) {
         const Swap best = bestSwap(gpu);
-        if (best.change >= -kLeastGain * m_problem.tilt * m_sum) continue;
+        if (best.change >= -kLeastPart * m_sum) continue;
         apply(best);
         improved = true;
     }
@@ -198,7 +199,7 @@ bool LayerSearch::swapAll() {
 
 bool LayerSearch::exchangeOnce() {
     const Exchange best = bestExchange();
-    if (best.change >= -kLeastGain * m_problem.tilt * m_sum) return false;
+    if (best.change >= -kLeastPart * m_sum) return false;
     apply(best);
     return true;
 }
@@ -234,7 +235,7 @@ void LayerSearch::escape(int count, std::uint64_t seed, std::uint64_t stream) {
     for (int i = 0; i < count; ++i) {
         disturb(random);
         descend();
-        if (cost() < bestCost) {
+        if (cost() < bestCost - kLeastPart / m_problem.tilt) {
             bestCost = cost();
             best = m_plan;
         } else {

@@ -134,7 +134,80 @@ void makeRoom(const LayerProblem& problem, std::size_t node, std::uint32_t exper
     *given = expert;
 }
 
+/// A plan whose second copies on a GPU are taken away one by one.
+class Repair {
+  public:
+    Repair(const LayerProblem& problem, LayerPlan plan)
+        : m_problem(problem), m_plan(std::move(plan)), m_copies(problem.experts()) {
+        for (const std::uint32_t expert : m_plan) ++m_copies[expert];
+    }
+
+    LayerPlan repaired() {
+        for (std::size_t slot = 0; slot < m_plan.size(); ++slot) {
+            if (on(slot / m_problem.places, m_plan[slot]) > 1) repair(slot);
+        }
+        return std::move(m_plan);
+    }
+
+  private:
+    std::ptrdiff_t on(std::size_t gpu, std::uint32_t expert) const {
+        const auto first = m_plan.begin() + static_cast<std::ptrdiff_t>(gpu * m_problem.places);
+        return std::count(first, first + static_cast<std::ptrdiff_t>(m_problem.places), expert);
+    }
+    double weight(std::uint32_t expert) const { return m_problem.weight(expert, m_copies[expert]); }
+    double sum(std::size_t gpu) const {
+        double out = 0;
+        for (std::size_t place = 0; place < m_problem.places; ++place) {
+            out += weight(m_plan[gpu * m_problem.places + place]);
+        }
+        return out;
+    }
+    void repair(std::size_t slot) {
+        const std::size_t gpu = slot / m_problem.places;
+        const std::size_t first = slot / m_problem.nodeSlots() * m_problem.nodeSlots();
+        std::size_t best = m_plan.size();
+        double least = 0;
+        for (std::size_t other = first; other < first + m_problem.nodeSlots(); ++other) {
+            const std::size_t otherGpu = other / m_problem.places;
+            if (on(otherGpu, m_plan[slot]) > 0 || on(gpu, m_plan[other]) > 0) continue;
+            const double moved = weight(m_plan[slot]) - weight(m_plan[other]);
+            const double peak = std::max(sum(gpu) - moved, sum(otherGpu) + moved);
+            if (best == m_plan.size() || peak < least) {
+                best = other;
+                least = peak;
+            }
+        }
+        if (best == m_plan.size()) {
+            replace(slot, first);
+        } else {
+            std::swap(m_plan[slot], m_plan[best]);
+        }
+    }
+    void replace(std::size_t slot, std::size_t first) {
+        std::uint32_t best = m_plan[slot];
+        double most = -1;
+        for (std::size_t other = first; other < first + m_problem.nodeSlots(); ++other) {
+            const std::uint32_t expert = m_plan[other];
+            const double share = m_problem.mean[expert] / static_cast<double>(m_copies[expert]);
+            if (on(slot / m_problem.places, expert) > 0 || share <= most) continue;
+            best = expert;
+            most = share;
+        }
+        --m_copies[m_plan[slot]];
+        ++m_copies[best];
+        m_plan[slot] = best;
+    }
+
+    const LayerProblem& m_problem;
+    LayerPlan m_plan;
+    Indices m_copies;
+};
+
 }  // namespace
+
+LayerPlan repairedPlan(const LayerProblem& problem, LayerPlan plan) {
+    return Repair(problem, std::move(plan)).repaired();
+}
 
 std::vector<std::size_t> groupHomes(const LayerProblem& problem, std::size_t groups,
                                     bool improved) {

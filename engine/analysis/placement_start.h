@@ -23,4 +23,9 @@ std::vector<std::size_t> copyCounts(const LayerProblem& problem,
 LayerPlan packedPlan(const LayerProblem& problem, const std::vector<std::size_t>& homes,
                      const std::vector<std::size_t>& copies);
 
+/// EPLB's slots with every second copy of an expert on a GPU taken away: it changes places with the
+/// copy on another GPU of the node that leaves the two most even, or, where every GPU of the node
+/// has the expert, becomes a further copy of the node's expert with the largest load / copies.
+LayerPlan repairedPlan(const LayerProblem& problem, LayerPlan plan);
+
 }  // namespace gatescope
