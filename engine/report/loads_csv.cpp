@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string_view>
 #include <tuple>
 #include <vector>
@@ -36,9 +37,8 @@ class CsvReader {
         } while (fields.size() == 1 && fields[0].empty());
         return true;
     }
-    Error error(const std::string& cause) const {
-        return fileError(m_file, fmt::format("line {}", m_line), cause);
-    }
+    std::string place() const { return fmt::format("line {}", m_line); }
+    Error error(const std::string& cause) const { return fileError(m_file, place(), cause); }
 
   private:
     /// Takes a field and what ends it; false if that is the end of the line.
@@ -157,11 +157,8 @@ std::vector<Cell> readCells(CsvReader& csv, const std::string& file) {
         Cell& cell = cells.emplace_back();
         cell.layer = index(csv, fields[*header[Layer]], Layer, kMostLoadLayers);
         cell.expert = index(csv, fields[*header[Expert]], Expert, kMostLoadExperts);
-        const auto count = number<double>(csv, fields[*header[Count]], Count, "a number");
-        if (!(count >= 0)) {
-            throw csv.error(fmt::format("count: {} is no count", count));
-        }
-        cell.count = count;
+        cell.count = checkedCount(number<double>(csv, fields[*header[Count]], Count, "a number"),
+                                  file, csv.place());
         if (header[Block]) {
             cell.block = index(csv, fields[*header[Block]], Block, INT64_MAX);
         }
@@ -177,30 +174,20 @@ std::string placeText(std::int64_t block, std::int64_t layer, std::int64_t exper
     return fmt::format("block {}, layer {}, expert {}", block, layer, expert);
 }
 
-/// The layers of the first block, in which every layer has to be.
-std::vector<int> layersOf(const std::vector<Cell>& cells) {
-    std::vector<int> layers;
-    for (const Cell& cell : cells) {
-        if (cell.block != cells.front().block) {
-            break;
-        }
-        if (layers.empty() || layers.back() != cell.layer) {
-            layers.push_back(static_cast<int>(cell.layer));
-        }
+/// Throws Error if two sorted cells are the same.
+void checkDistinct(const std::vector<Cell>& cells, const std::string& file) {
+    const auto twice = std::ranges::adjacent_find(cells, {}, &Cell::place);
+    if (twice != cells.end()) {
+        throw fileError(file, placeText(twice->block, twice->layer, twice->expert),
+                        "appears twice");
     }
-    return layers;
 }
 
-/// Throws Error unless sorted cell i is the one that a complete table has there.
-void checkPlace(const Cell& cell, std::int64_t block, std::int64_t layer, std::int64_t expert,
+/// Throws Error unless cell i is the one that a complete table has there.
+void checkPlace(const std::vector<Cell>& cells, std::size_t i, const Cell& expected,
                 const std::string& file) {
-    const auto expected = std::tie(block, layer, expert);
-    if (cell.place() < expected) {
-        throw fileError(file, placeText(cell.block, cell.layer, cell.expert),
-                        "appears twice, or its layer is in one block and not in another");
-    }
-    if (cell.place() > expected) {
-        throw fileError(file, placeText(block, layer, expert),
+    if (i == cells.size() || cells[i].place() != expected.place()) {
+        throw fileError(file, placeText(expected.block, expected.layer, expected.expert),
                         "has no line; an expert that was never chosen needs one with count 0");
     }
 }
@@ -210,25 +197,25 @@ void checkPlace(const Cell& cell, std::int64_t block, std::int64_t layer, std::i
 RecordedLoads readCsvLoads(std::span<const std::byte> bytes, const std::string& file) {
     CsvReader csv({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, file);
     const std::vector<Cell> cells = readCells(csv, file);
+    checkDistinct(cells, file);
+    std::set<std::int64_t> layers;
+    for (const Cell& cell : cells) {
+        layers.insert(cell.layer);
+    }
+    const auto experts = std::ranges::max(cells, {}, &Cell::expert).expert + 1;
     RecordedLoads loads;
     loads.format = "CSV";
-    loads.layers = layersOf(cells);
-    const auto experts = std::ranges::max(cells, {}, &Cell::expert).expert + 1;
-    const auto rows = static_cast<std::int64_t>(loads.layers.size());
+    loads.layers.assign(layers.begin(), layers.end());
     std::size_t i = 0;
     while (i < cells.size()) {
         ExpertLoads& block = loads.blocks.emplace_back();
-        block.layers = static_cast<int>(rows);
+        block.layers = static_cast<int>(layers.size());
         block.experts = static_cast<int>(experts);
         const std::int64_t number = cells[i].block;
-        for (const int layer : loads.layers) {
+        for (const std::int64_t layer : layers) {
             for (std::int64_t expert = 0; expert < experts; ++expert, ++i) {
-                if (i == cells.size()) {
-                    throw fileError(file, placeText(number, layer, expert), "has no line");
-                }
-                checkPlace(cells[i], number, layer, expert, file);
-                block.values.push_back(
-                    checkedCount(cells[i].count, file, placeText(number, layer, expert)));
+                checkPlace(cells, i, {number, layer, expert, 0}, file);
+                block.values.push_back(cells[i].count);
             }
         }
     }
