@@ -23,6 +23,7 @@ void addDevices(CLI::App& app, Action& action);
 void addAnalyze(CLI::App& app, Action& action);
 void addCompare(CLI::App& app, Action& action);
 void addReplay(CLI::App& app, Action& action);
+void addPlace(CLI::App& app, Action& action);
 void addSessions(CLI::App& app, Action& action);
 
 }  // namespace gatescope::cli

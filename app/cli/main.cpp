@@ -44,6 +44,7 @@ int run(int argc, char** argv) {
     addAnalyze(app, action);
     addCompare(app, action);
     addReplay(app, action);
+    addPlace(app, action);
     addSessions(app, action);
     addDump(app, action);
     addTokenize(app, action);
