@@ -62,7 +62,7 @@ void addMaps(Json& json, const Placement& placement) {
     json["logcnt"] = std::move(counts);
 }
 
-std::string intervalText(const Interval& interval) {
+std::string intervalText(const BootstrapInterval& interval) {
     return fmt::format("{} ({})", numberText(interval.value),
                        rangeText(interval.low, interval.high));
 }

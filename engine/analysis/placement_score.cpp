@@ -54,8 +54,9 @@ double quantile(const std::vector<double>& sorted, double part) {
 }
 
 /// `statistic`: of how often each block is counted.
-Interval bootstrapped(std::size_t blocks, const ScoreOptions& options,
-                      const std::function<double(const std::vector<std::uint32_t>&)>& statistic) {
+BootstrapInterval bootstrapped(
+    std::size_t blocks, const ScoreOptions& options,
+    const std::function<double(const std::vector<std::uint32_t>&)>& statistic) {
     std::vector<std::uint32_t> times(blocks, 1);
     const double value = statistic(times);
     if (std::isnan(value)) return {value, value, value};
@@ -79,18 +80,19 @@ Interval bootstrapped(std::size_t blocks, const ScoreOptions& options,
 
 }  // namespace
 
-Interval scorePlacement(const Placement& placement, std::span<const ExpertLoads> blocks,
-                        const ScoreOptions& options) {
+BootstrapInterval scorePlacement(const Placement& placement, std::span<const ExpertLoads> blocks,
+                                 const ScoreOptions& options) {
     checkOptions(blocks.size(), options);
     const BlockLoads loads(placement, blocks);
-    Interval out = bootstrapped(blocks.size(), options,
-                                [&](const auto& times) { return loads.balancedness(times); });
+    BootstrapInterval out = bootstrapped(
+        blocks.size(), options, [&](const auto& times) { return loads.balancedness(times); });
     out.high = std::min(out.high, 1.0);  // nothing is more even than even
     return out;
 }
 
-Interval scoreDifference(const Placement& a, const Placement& b,
-                         std::span<const ExpertLoads> blocks, const ScoreOptions& options) {
+BootstrapInterval scoreDifference(const Placement& a, const Placement& b,
+                                  std::span<const ExpertLoads> blocks,
+                                  const ScoreOptions& options) {
     checkOptions(blocks.size(), options);
     const BlockLoads loadsA(a, blocks);
     const BlockLoads loadsB(b, blocks);

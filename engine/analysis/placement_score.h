@@ -10,7 +10,7 @@
 namespace gatescope {
 
 /// A figure and how far it would scatter with other traffic of the same kind and amount.
-struct Interval {
+struct BootstrapInterval {
     double value = 0;
     double low = 0;
     double high = 0;
@@ -22,19 +22,20 @@ struct ScoreOptions {
     std::uint64_t seed = 1;
 };
 
-/// vLLM balancedness (vllmBalancedness) of the blocks' loads together. Interval: blocks are drawn
-/// with replacement, as tokens that follow each other are routed alike. Loads that are drawn again
-/// scatter twice, which makes every draw look less even than the traffic is; the draws are
-/// therefore moved so that their mean is the value. NaN where nothing was routed. Throws Error
+/// vLLM balancedness (vllmBalancedness) of the blocks' loads together. BootstrapInterval: blocks
+/// are drawn with replacement, as tokens that follow each other are routed alike. Loads that are
+/// drawn again scatter twice, which makes every draw look less even than the traffic is; the draws
+/// are therefore moved so that their mean is the value. NaN where nothing was routed. Throws Error
 /// without blocks, for blocks of another model than the placement's, for fewer than 1 draw and for
 /// a level outside (0, 1).
-Interval scorePlacement(const Placement& placement, std::span<const ExpertLoads> blocks,
-                        const ScoreOptions& options = {});
+BootstrapInterval scorePlacement(const Placement& placement, std::span<const ExpertLoads> blocks,
+                                 const ScoreOptions& options = {});
 
 /// Balancedness of `a` less that of `b` on the same blocks, both drawn together: traffic that is
 /// uneven for both does not widen the interval.
-Interval scoreDifference(const Placement& a, const Placement& b,
-                         std::span<const ExpertLoads> blocks, const ScoreOptions& options = {});
+BootstrapInterval scoreDifference(const Placement& a, const Placement& b,
+                                  std::span<const ExpertLoads> blocks,
+                                  const ScoreOptions& options = {});
 
 /// Sum of the blocks' loads. Throws Error without blocks and for blocks of different models.
 ExpertLoads summedLoads(std::span<const ExpertLoads> blocks);
@@ -42,8 +43,8 @@ ExpertLoads summedLoads(std::span<const ExpertLoads> blocks);
 /// A plan made on one half of the traffic: what it promises, and what it keeps.
 struct SplitScore {
     Placement placement;
-    double planned = 0;  ///< balancedness on the half planned on
-    Interval heldOut;    ///< on the other half
+    double planned = 0;         ///< balancedness on the half planned on
+    BootstrapInterval heldOut;  ///< on the other half
 };
 
 enum class TrafficSplit : std::uint8_t {
