@@ -111,8 +111,8 @@ void checkLoadExtents(std::int64_t steps, std::int64_t layers, std::int64_t expe
 void StepArray::setShape(std::span<const std::int64_t> shape) {
     if (shape.size() != 2 && shape.size() != 3) {
         throw fileError(file, item,
-                        fmt::format("has {} dimensions; loads have [layers, experts] or "
-                                    "[steps, layers, experts]",
+                        fmt::format("its dimensions ({}) are not [layers, experts] or [steps, "
+                                    "layers, experts]",
                                     shape.size()));
     }
     hasSteps = shape.size() == 3;

@@ -152,7 +152,8 @@ std::vector<Cell> readCells(CsvReader& csv, const std::string& file) {
     std::vector<std::string> fields;
     while (csv.next(fields)) {
         if (fields.size() != fieldCount) {
-            throw csv.error(fmt::format("has {} fields, the header {}", fields.size(), fieldCount));
+            throw csv.error(fmt::format("has another number of fields ({}) than the header ({})",
+                                        fields.size(), fieldCount));
         }
         Cell& cell = cells.emplace_back();
         cell.layer = index(csv, fields[*header[Layer]], Layer, kMostLoadLayers);

@@ -23,11 +23,11 @@ std::int64_t extent(const JsonValue& array) {
     return static_cast<std::int64_t>(array.size());
 }
 
-/// Throws Error unless an array has `size` elements.
+/// Throws Error unless an array has as many elements as the first of its kind.
 void checkSize(const JsonValue& array, std::int64_t size, const char* what) {
     if (extent(array) != size) {
-        throw array.error(
-            fmt::format("has {} {} where the first one has {}", array.size(), what, size));
+        throw array.error(fmt::format("has another number of {} ({}) than the first one ({})", what,
+                                      array.size(), size));
     }
 }
 
@@ -71,8 +71,8 @@ StepArray arrayOf(const JsonValue& value) {
 
 std::vector<int> layerNumbers(const JsonValue& numbers, int rows) {
     if (extent(numbers) != rows) {
-        throw numbers.error(
-            fmt::format("numbers {} layers, the counts have {}", numbers.size(), rows));
+        throw numbers.error(fmt::format("has another number of layers ({}) than the counts ({})",
+                                        numbers.size(), rows));
     }
     std::vector<int> layers;
     numbers.forEachElement([&](std::size_t, const JsonValue& number) {

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <random>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +33,23 @@ class LoadsTest : public testing::Test {
 
     TestFolder m_folder;
 };
+
+/// Reads a file again and again with some of its bytes changed. What a reader makes of that is its
+/// own affair, as long as it throws nothing but Error.
+inline void tryChanged(const std::string& whole, int times,
+                       const std::function<void(std::span<const std::byte>)>& reader) {
+    std::mt19937 random(1);
+    for (int i = 0; i < times; ++i) {
+        std::string changed = whole;
+        for (int n = 0; n < 3; ++n) {
+            changed[random() % changed.size()] = static_cast<char>(random());
+        }
+        try {
+            reader(std::as_bytes(std::span(changed)));
+        } catch (const Error&) {
+        }
+    }
+}
 
 /// A file of NumPy's array format.
 inline std::string npyText(const std::string& header, const std::string& data, char version = 1) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "engine/report/load_readers.h"
 #include "tests/engine/report/load_files.h"
 
 namespace gatescope {
@@ -35,13 +36,14 @@ TEST_F(MalformedLoads, whatIsNoRecordingIsRefused) {
 
 TEST_F(MalformedLoads, jsonOfAnotherShapeIsRefused) {
     EXPECT_EQ(json("[]"),
-              "a.json: has 1 dimensions; loads have [layers, experts] or [steps, layers, experts]");
-    EXPECT_THAT(json("[1, 2]"), HasSubstr("has 1 dimensions"));
-    EXPECT_THAT(json("[[[[1]]]]"), HasSubstr("has 4 dimensions"));
+              "a.json: its dimensions (1) are not [layers, experts] or [steps, layers, experts]");
+    EXPECT_THAT(json("[1, 2]"), HasSubstr("its dimensions (1) are not"));
+    EXPECT_THAT(json("[[[[1]]]]"), HasSubstr("its dimensions (4) are not"));
     EXPECT_EQ(json("[[]]"), "a.json: it is empty");
-    EXPECT_EQ(json("[[1, 2], [3]]"), "a.json: [1]: has 1 experts where the first one has 2");
+    EXPECT_EQ(json("[[1, 2], [3]]"),
+              "a.json: [1]: has another number of experts (1) than the first one (2)");
     EXPECT_EQ(json(R"({"logical_count": [[[1], [2]], [[3]]]})"),
-              "a.json: logical_count[1]: has 1 layers where the first one has 2");
+              "a.json: logical_count[1]: has another number of layers (1) than the first one (2)");
     EXPECT_THAT(json("[[1, 2], 3]"), StartsWith("a.json: [1]: expected an object or an array"));
     EXPECT_THAT(json("[[1, [2]]]"), StartsWith("a.json: [0][1]: expected a number"));
     EXPECT_THAT(json(R"([[1, "2"]])"), StartsWith("a.json: [0][1]: expected a number"));
@@ -90,7 +92,7 @@ TEST_F(MalformedLoads, jsonObjectsThatAreNoLoadsAreRefused) {
     EXPECT_THAT(envelope(R"("counts": [[[1]]])"), HasSubstr("expected [layers][experts]"));
     EXPECT_THAT(envelope(R"("blocks": [[1]])"), HasSubstr("expected [blocks][layers][experts]"));
     EXPECT_EQ(envelope(R"("layers": [1, 2], "counts": [[1]])"),
-              "a.json: layers: numbers 2 layers, the counts have 1");
+              "a.json: layers: has another number of layers (2) than the counts (1)");
     EXPECT_EQ(envelope(R"("layers": [2, 2], "counts": [[1], [1]])"),
               "a.json: layers[1]: layer 2 after layer 2; layers ascend");
     EXPECT_THAT(envelope(R"("layers": [-1], "counts": [[1]])"), StartsWith("a.json: layers[0]: "));
@@ -106,8 +108,9 @@ TEST_F(MalformedLoads, csvHeadersAreChecked) {
 
 TEST_F(MalformedLoads, csvLinesAreChecked) {
     const auto line = [&](const std::string& text) { return csv("layer,expert,count\n" + text); };
-    EXPECT_EQ(line("1,0\n"), "a.csv: line 2: has 2 fields, the header 3");
-    EXPECT_EQ(line("1,0,5,6\n"), "a.csv: line 2: has 4 fields, the header 3");
+    EXPECT_EQ(line("1,0\n"), "a.csv: line 2: has another number of fields (2) than the header (3)");
+    EXPECT_EQ(line("1,0,5,6\n"),
+              "a.csv: line 2: has another number of fields (4) than the header (3)");
     EXPECT_EQ(line("1,x,5\n"), "a.csv: line 2: expert: expected a whole number, found \"x\"");
     EXPECT_EQ(line("1.5,0,5\n"), "a.csv: line 2: layer: expected a whole number, found \"1.5\"");
     EXPECT_EQ(line("1,-1,5\n"), "a.csv: line 2: expert: -1 is not in 0 ... 65535");
@@ -141,8 +144,8 @@ TEST_F(MalformedLoads, npyHeadersAreChecked) {
               "a.npy: descr: \">i4\" is none of <i4, <i8, <u4, <u8, <f4 and <f8");
     EXPECT_THAT(npy("{'descr': [('a', '<i4')], 'fortran_order': False, 'shape': (6,)}", data),
                 HasSubstr("a table of fields"));
-    EXPECT_THAT(npy(npyHeader("<i4", "(6,)"), data), HasSubstr("has 1 dimensions"));
-    EXPECT_THAT(npy(npyHeader("<i4", "()"), data), HasSubstr("has 0 dimensions"));
+    EXPECT_THAT(npy(npyHeader("<i4", "(6,)"), data), HasSubstr("its dimensions (1) are not"));
+    EXPECT_THAT(npy(npyHeader("<i4", "()"), data), HasSubstr("its dimensions (0) are not"));
     EXPECT_EQ(npy(npyHeader("<i4", "(2, 0)"), ""), "a.npy: it is empty");
     for (const std::string& header :
          {std::string(), std::string("{}"), npyHeader("<i4", "(2, -3)"), npyHeader("<i4", "(2, x)"),
@@ -172,6 +175,15 @@ TEST_F(MalformedLoads, npyDataIsWhatTheHeaderSays) {
     for (std::size_t size = 6; size < whole.size(); ++size) {
         EXPECT_THAT(refusal("a.npy", whole.substr(0, size)), StartsWith("a.npy: ")) << size;
     }
+}
+
+TEST_F(MalformedLoads, changedBytesNeverDoMoreThanRefuse) {
+    const std::string array = npyText(npyHeader("<i4", "(2, 3)"), std::string(24, '\1'));
+    const std::string table = "layer,expert,count\r\n3,0,\"5\"\r\n3,1,6\r\n4,0,7\r\n4,1,8\r\n";
+    test::tryChanged(array, 5000,
+                     [](std::span<const std::byte> bytes) { readNpyLoads(bytes, "a.npy"); });
+    test::tryChanged(table, 5000,
+                     [](std::span<const std::byte> bytes) { readCsvLoads(bytes, "a.csv"); });
 }
 
 }  // namespace
