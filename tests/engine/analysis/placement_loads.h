@@ -17,8 +17,8 @@ namespace gatescope {
 /// Made-up routing of a model: what each expert can expect while planning and afterwards.
 struct SyntheticLoads {
     std::string name;
-    ExpertLoads expected;  ///< choices while the plan is made
-    ExpertLoads later;     ///< choices of the traffic it is for; the same unless it drifts
+    ExpertLoads expected;  ///< choices of one window while the plan is made
+    double drift = 0;      ///< spread of the logarithms of how a later window's loads differ
 };
 
 struct SyntheticShape {
@@ -87,6 +87,11 @@ inline ExpertLoads sampledLoads(const ExpertLoads& expected, std::mt19937_64& ra
     return out;
 }
 
+/// The counts of one window of later traffic, drifted on its own.
+inline ExpertLoads laterLoads(const SyntheticLoads& loads, std::mt19937_64& random) {
+    return sampledLoads(driftedLoads(loads.expected, loads.drift, random), random);
+}
+
 constexpr int kSyntheticMatrices = 20;
 
 /// Matrix `index` of 20: 7 Zipf, 7 with correlated layers, 6 drifting; 2,000 to 128,000 tokens.
@@ -98,16 +103,14 @@ inline SyntheticLoads syntheticLoads(int index, const SyntheticShape& shape = {}
     if (index < 7) {
         out.name = "Zipf " + std::to_string(40 + 15 * variant) + "/100";
         out.expected = zipfLoads(shape, 0.40 + 0.15 * variant, tokens, random);
-        out.later = out.expected;
     } else if (index < 14) {
         out.name = "correlated " + std::to_string(30 + 15 * variant) + "/100";
         out.expected = correlatedLoads(shape, 0.30 + 0.15 * variant, 0.8, tokens, random);
-        out.later = out.expected;
     } else {
         out.name = "drifting " + std::to_string(5 + 5 * variant) + "/100";
         out.expected = index % 2 == 0 ? zipfLoads(shape, 0.8, tokens, random)
                                       : correlatedLoads(shape, 0.8, 0.8, tokens, random);
-        out.later = driftedLoads(out.expected, 0.05 + 0.05 * variant, random);
+        out.drift = 0.05 + 0.05 * variant;
     }
     out.name += ", " + std::to_string(static_cast<int>(tokens)) + " tokens";
     return out;
