@@ -5,6 +5,7 @@
 #include <fstream>
 #include <memory>
 #include <numeric>
+#include <utility>
 
 #include "app/cli/commands.h"
 #include "app/cli/interrupt.h"
@@ -13,6 +14,7 @@
 #include "app/cli/terminal.h"
 #include "engine/analysis/eplb.h"
 #include "engine/analysis/placement_planner.h"
+#include "engine/analysis/split_random.h"
 #include "engine/error.h"
 #include "engine/report/session_loads.h"
 #include "engine/session/atomic_file.h"
@@ -111,6 +113,16 @@ void setBefore(PlaceReport& report, const Options& options, const ExpertLoads& l
     if (before) report.before = predictedBalance(*before, loads);
 }
 
+/// In an order of chance: prompts that come in turns, one of each kind, would fall into halves of
+/// different kinds.
+std::vector<ExpertLoads> shuffled(std::vector<ExpertLoads> blocks, std::uint64_t seed) {
+    SplitRandom random(seed, 0);
+    for (std::size_t i = blocks.size(); i > 1; --i) {
+        std::swap(blocks[i - 1], blocks[random.below(static_cast<std::uint32_t>(i))]);
+    }
+    return blocks;
+}
+
 void writeOut(const Options& options, const PlaceReport& report) {
     if (options.out.empty()) return;
     const auto target = *placementTargetFromName(options.target);
@@ -156,9 +168,10 @@ int runPlace(Options& options) {
     const bool own = options.policy == "gatescope";
     report.placement = own ? byPlanner(loads) : byEplb(loads);
     if (recorded.blocks.size() >= 2) {
-        report.heldOutEplb = splitScore(recorded.blocks, TrafficSplit::Alternate, byEplb);
-        report.heldOut = own ? splitScore(recorded.blocks, TrafficSplit::Alternate, byPlanner)
-                             : report.heldOutEplb;
+        const auto blocks = shuffled(recorded.blocks, options.planner.seed);
+        report.heldOutEplb = splitScore(blocks, TrafficSplit::Alternate, byEplb);
+        report.heldOut =
+            own ? splitScore(blocks, TrafficSplit::Alternate, byPlanner) : report.heldOutEplb;
         if (!own) report.heldOutEplb.reset();
     }
     progress.reset();

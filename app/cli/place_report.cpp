@@ -73,7 +73,8 @@ void addHeldOut(std::string& text, const PlaceReport& report) {
         return;
     }
     text += fmt::format(
-        "\nPlanned on every other block, scored on the rest (vLLM balancedness, 95 % "
+        "\nPlanned on one half of the blocks, drawn by lot, scored on the other (vLLM "
+        "balancedness, 95 % "
         "interval over {} blocks):\n",
         report.blocks / 2);
     TextTable table({"policy", "on its own half", "held out"});

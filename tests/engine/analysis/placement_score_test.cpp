@@ -37,7 +37,7 @@ TEST(PlacementScore, SumsBlocksBeforeDividing) {
 
 TEST(PlacementScore, BlocksThatAreAlikeLeaveNoDoubt) {
     const std::vector<ExpertLoads> blocks(5, ExpertLoads{1, 4, {3, 0, 1, 1}});
-    const Interval score = scorePlacement(pairs(), blocks);
+    const BootstrapInterval score = scorePlacement(pairs(), blocks);
     EXPECT_DOUBLE_EQ(score.value, 2.5 / 3);
     EXPECT_NEAR(score.low, score.value, 1e-12);
     EXPECT_NEAR(score.high, score.value, 1e-12);
@@ -55,8 +55,8 @@ TEST(PlacementScore, SameSeedSameInterval) {
     const auto blocks = sampledBlocks(synthetic.expected, 12, random);
     const Placement placement = eplb(blocks.front(), {40, 8, 1, 1});
     ScoreOptions options;
-    const Interval a = scorePlacement(placement, blocks, options);
-    const Interval b = scorePlacement(placement, blocks, options);
+    const BootstrapInterval a = scorePlacement(placement, blocks, options);
+    const BootstrapInterval b = scorePlacement(placement, blocks, options);
     EXPECT_EQ(a.low, b.low);
     EXPECT_EQ(a.high, b.high);
     EXPECT_LT(a.low, a.value);
@@ -77,7 +77,7 @@ TEST(PlacementScore, IntervalHoldsOtherSamplesOfTheTraffic) {
         ScoreOptions options;
         options.draws = 200;
         options.seed = static_cast<std::uint64_t>(round);
-        const Interval score =
+        const BootstrapInterval score =
             scorePlacement(placement, sampledBlocks(synthetic.expected, 16, random), options);
         const ExpertLoads other = summedLoads(sampledBlocks(synthetic.expected, 16, random));
         const double value = vllmBalancedness(rankLoads(placement, other));
@@ -93,10 +93,10 @@ TEST(PlacementScore, DifferenceIsPaired) {
     const auto blocks = sampledBlocks(synthetic.expected, 16, random);
     const Placement good = eplb(synthetic.expected, {40, 8, 1, 1});
     const Placement blind = eplb({4, 32, std::vector<double>(128, 1)}, {40, 8, 1, 1});
-    const Interval same = scoreDifference(good, good, blocks);
+    const BootstrapInterval same = scoreDifference(good, good, blocks);
     EXPECT_EQ(same.low, 0);
     EXPECT_EQ(same.high, 0);
-    const Interval better = scoreDifference(good, blind, blocks);
+    const BootstrapInterval better = scoreDifference(good, blind, blocks);
     EXPECT_GT(better.low, 0);
     EXPECT_NEAR(better.value,
                 scorePlacement(good, blocks).value - scorePlacement(blind, blocks).value, 1e-12);
