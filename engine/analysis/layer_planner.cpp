@@ -75,6 +75,10 @@ void setTilt(const std::vector<std::size_t>& homes, LayerProblem& problem) {
     const double most = kLargestExponent / peak;
     const double chance = std::log(static_cast<double>(std::max<std::size_t>(problem.gpus, 2)));
     problem.tilt = std::min(most, variance > 0 ? std::sqrt(2 * chance / variance) : most);
+    // No single copy may leave the range of the exponential either.
+    for (std::size_t e = 0; e < copies.size(); ++e) {
+        while (problem.weight(e, 1) > kLargestExponent) problem.tilt *= 0.9;
+    }
 }
 
 /// The current plan, if the search can start there; otherwise empty.

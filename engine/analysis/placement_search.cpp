@@ -190,7 +190,7 @@ bool LayerSearch::swapAll() {
     bool improved = false;
     for (const std::size_t gpu : order) {
         const Swap best = bestSwap(gpu);
-        if (best.change >= -kLeastPart * m_sum) continue;
+        if (!(best.change < -kLeastPart * m_sum)) continue;
         apply(best);
         improved = true;
     }
@@ -199,7 +199,7 @@ bool LayerSearch::swapAll() {
 
 bool LayerSearch::exchangeOnce() {
     const Exchange best = bestExchange();
-    if (best.change >= -kLeastPart * m_sum) return false;
+    if (!(best.change < -kLeastPart * m_sum)) return false;
     apply(best);
     return true;
 }
