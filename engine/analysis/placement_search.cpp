@@ -15,6 +15,7 @@ namespace {
 // An improving move has to lower the sum by this part of it. The tilt makes that much of the cost
 // where loads are chancy: moves worth less there only fit the plan to the sample.
 constexpr double kLeastPart = 0.004;
+constexpr double kHopeless = 1e6;
 constexpr int kSwapsOfADisturbance = 3;
 
 }  // namespace
@@ -142,6 +143,8 @@ void LayerSearch::bestExchangeAt(std::size_t slot, Exchange& best) {
     for (const std::size_t other : m_slots[a]) {
         if (other != slot) removal += m_term[gpuOf(other)] * (fewer - 1);
     }
+    // Hopeless, and so large that what further copies take off again would be lost in rounding.
+    if (removal > kHopeless * m_sum) return;
     const double without = m_term[gpu] / m_factor[a];
     for (std::uint32_t b = 0; b < m_problem.experts(); ++b) {
         if (m_home[b] != nodeOf(slot) || isOn(gpu, b)) continue;
