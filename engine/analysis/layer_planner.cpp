@@ -17,11 +17,11 @@ namespace {
 // The sums of exponentials stay far from the ends of double precision.
 constexpr double kLargestExponent = 300;
 constexpr double kGiB = 1024.0 * 1024 * 1024;
-// Copies above this part of the mean GPU load are split further before variance is looked at; with
-// 0 the copies are EPLB's.
 // Starts other than EPLB's plan have to promise more than it by this part of the mean GPU load:
 // less is lost again to what the model of chance leaves out.
 constexpr double kMargin = 1e-3;
+// Copies above this part of the mean GPU load are split further before variance is looked at; with
+// 0 the copies are EPLB's.
 constexpr double kPeaks[] = {0, 0.35, 0.6, 0.9};
 
 /// Mean and variance of the traffic to come, in units of the GPUs' mean load.
