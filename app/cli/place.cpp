@@ -216,7 +216,7 @@ void addPlanOptions(CLI::App& command, Options& options) {
         ->check(CLI::IsMember({"eplb", "gatescope"}))
         ->capture_default_str();
     command.add_option("--current", options.current,
-                       "The placement in use (any of the target files but .npy): says what has to "
+                       "The placement in use (any of the target files): says what has to "
                        "be sent");
     command
         .add_option("--price-per-gib", options.price,

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
+#include <span>
 
 #include "engine/checkpoint/json.h"
 #include "engine/error.h"
+#include "engine/report/load_readers.h"
 #include "engine/report/placement_formats.h"
 
 namespace gatescope {
@@ -143,6 +146,25 @@ class YamlRows {
     FoundRows m_found;
 };
 
+/// A matrix of numbers, as loads are one too.
+FoundRows rowsOfNpy(std::string_view bytes, const std::string& file, int experts) {
+    const RecordedLoads matrix = readNpyLoads(std::as_bytes(std::span(bytes)), file);
+    if (matrix.blocks.size() != 1) throw fileError(file, "", "expected one matrix");
+    const ExpertLoads& values = matrix.blocks.front();
+    FoundRows found;
+    for (int layer = 0; layer < values.layers; ++layer) {
+        std::vector<std::int32_t>& row = found.rows[layer];
+        for (const double value : values.row(layer)) {
+            const bool expert = value >= 0 && value < experts && value == std::floor(value);
+            if (!expert)
+                throw fileError(file, fmt::format("row {}", layer),
+                                fmt::format("{} is no expert of {}", value, experts));
+            row.push_back(static_cast<std::int32_t>(value));
+        }
+    }
+    return found;
+}
+
 Placement placed(const FoundRows& found, const std::string& file, const PlacedLayers& layers,
                  int experts, int gpus, int nodes) {
     Placement placement;
@@ -181,6 +203,8 @@ Placement readPlacement(std::string_view bytes, const std::string& file, const P
     checkLayers(layers, static_cast<int>(std::ssize(layers.layers)));
     const std::size_t first = std::min(bytes.find_first_not_of(" \t\r\n"), bytes.size());
     const bool json = first < bytes.size() && (bytes[first] == '{' || bytes[first] == '[');
+    if (bytes.starts_with("\x93NUMPY"))
+        return placed(rowsOfNpy(bytes, file, experts), file, layers, experts, gpus, nodes);
     if (json)
         return placed(rowsOfJson(bytes, file, experts, gpus), file, layers, experts, gpus, nodes);
     return placed(YamlRows(bytes, file, experts).found(), file, layers, experts, gpus, nodes);

@@ -84,7 +84,6 @@ TEST_F(PlaceSessions, AreWrittenForEveryEngineWithWhatTheyAreMadeFrom) {
         const Json about = Json::parse(textOf(out + ".meta.json"));
         EXPECT_EQ(about.at("layers"), json.at("layers"));
         EXPECT_FALSE(about.contains("phy2log"));
-        if (target == std::string("eplb")) continue;
         PlacedLayers layers{json.at("layers").get<std::vector<int>>(), json.at("total_layers")};
         const Placement read = readPlacement(textOf(out), target, layers, json.at("experts"), 8, 2);
         for (int layer = 0; layer < read.layers; ++layer) {

@@ -49,9 +49,10 @@ std::vector<std::int32_t> rowOf(const Placement& placement, int row) {
 }
 
 class Formats : public testing::TestWithParam<PlacementTarget> {};
-INSTANTIATE_TEST_SUITE_P(Text, Formats,
-                         testing::Values(PlacementTarget::Sglang, PlacementTarget::TensorRtLlm,
-                                         PlacementTarget::Vllm, PlacementTarget::VllmAscend));
+INSTANTIATE_TEST_SUITE_P(All, Formats,
+                         testing::Values(PlacementTarget::Eplb, PlacementTarget::Sglang,
+                                         PlacementTarget::TensorRtLlm, PlacementTarget::Vllm,
+                                         PlacementTarget::VllmAscend));
 
 TEST_P(Formats, AreReadAgainAsTheyWereWritten) {
     const Placement placement = arbitrary(58, 256, 288, 32);
