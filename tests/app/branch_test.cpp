@@ -119,6 +119,11 @@ void BranchTest::withAnotherTokenGoesOnFromThat() {
     const auto other = std::find_if(entry.alternatives.begin(), entry.alternatives.end(),
                                     [&](const auto& one) { return one.id != entry.tokenId; });
     QVERIFY(other != entry.alternatives.end());
+    QMenu context;  // of the transcript: the same, at the token under the pointer
+    Q_EMIT transcript()->menuWanted(&context, number);
+    QCOMPARE(context.actions().size(), 3);
+    QCOMPARE(context.actions().at(1)->text(), QStringLiteral("Branch here"));
+    QCOMPARE(context.actions().at(2)->menu()->actions().size(), menu->actions().size());
     answered([menu] { menu->actions().front()->trigger(); });
     const StoredSession stored = session(2);
     QCOMPARE(stored.turns[1].givenTokens, 6);
@@ -164,6 +169,9 @@ void BranchTest::aMessageIsAskedInOtherWords() {
     select(number);
     QVERIFY(actions()->editMessage->isEnabled());
     QVERIFY(!actions()->branch->isEnabled());
+    QMenu context;
+    Q_EMIT transcript()->menuWanted(&context, number);
+    QCOMPARE(context.actions().back()->text(), QStringLiteral("Edit and ask again…"));
     answered([&] { m_window->chat()->askInstead(number, QStringLiteral("What is 40 + 2?")); });
     const StoredSession stored = session(2);
     QCOMPARE(stored.turns.size(), std::size_t{4});
