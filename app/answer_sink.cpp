@@ -19,18 +19,19 @@ std::size_t pairs(std::size_t positions) {
 
 }  // namespace
 
-void PromptRouting::keep(const StepTrace& step, std::size_t promptTokens) {
+void PromptRouting::keep(const StepTrace& step, std::size_t counted, std::size_t promptTokens) {
     const auto copy = [](const RoutedToken& token, std::vector<RoutedToken>& to) {
         to.push_back(token);
         to.back().routing.scores.reset();
     };
     for (const RoutedToken& token : step.tokens) {
-        if (token.phase == Phase::Prefill) {
+        if (token.phase == Phase::Prefill && before(token, promptTokens) &&
+            !before(token, counted)) {
             copy(token, main);
         }
     }
     for (const RoutedToken& token : step.mtp) {
-        if (before(token, pairs(promptTokens))) {
+        if (before(token, pairs(promptTokens)) && !before(token, pairs(counted))) {
             copy(token, mtp);
         }
     }
@@ -68,8 +69,8 @@ void AnswerSink::noteSpeed() {
 }
 
 void AnswerSink::onStep(const StepTrace& step) {
-    count(step);
-    m_promptRouting.keep(step, m_prompt);
+    addFresh(m_analysis, step, m_counted);
+    m_promptRouting.keep(step, m_counted, m_prompt);
     m_total.forwardNs += step.timing.forwardNs;
     m_total.draftNs += step.timing.draftNs;
     m_total.sampleNs += step.timing.sampleNs;
@@ -79,20 +80,20 @@ void AnswerSink::onStep(const StepTrace& step) {
     publishIfDue();
 }
 
-void AnswerSink::count(const StepTrace& step) {
-    const auto main = [this](const RoutedToken& token) {
-        return token.phase == Phase::Prefill && before(token, m_counted);
+void addFresh(TrafficAnalysis& analysis, const StepTrace& step, std::size_t counted) {
+    const auto main = [counted](const RoutedToken& token) {
+        return token.phase == Phase::Prefill && before(token, counted);
     };
-    const auto pair = [this](const RoutedToken& token) { return before(token, pairs(m_counted)); };
+    const auto pair = [counted](const RoutedToken& token) { return before(token, pairs(counted)); };
     if (std::none_of(step.tokens.begin(), step.tokens.end(), main) &&
         std::none_of(step.mtp.begin(), step.mtp.end(), pair)) {
-        m_analysis.add(step);
+        analysis.add(step);
         return;
     }
     StepTrace fresh = step;
     std::erase_if(fresh.tokens, main);
     std::erase_if(fresh.mtp, pair);
-    m_analysis.add(fresh);
+    analysis.add(fresh);
 }
 
 double AnswerSink::tokensPerSecond() const {

@@ -19,9 +19,13 @@ struct PromptRouting {
     std::vector<RoutedToken> mtp;
 
     void clear() { *this = {}; }
-    /// Keeps what of a step belongs to a prompt of this many tokens.
-    void keep(const StepTrace& step, std::size_t promptTokens);
+    /// Keeps what of a step belongs to a prompt of this many tokens, but for the first `counted`.
+    void keep(const StepTrace& step, std::size_t counted, std::size_t promptTokens);
 };
+
+/// Counts a step but for the first `counted` positions of the context, which were counted before:
+/// they may be computed again, when other work took the cache or to draft from them.
+void addFresh(TrafficAnalysis& analysis, const StepTrace& step, std::size_t counted);
 
 /// Takes what the engine says while it answers: counts it and hands it to the window.
 class AnswerSink final : public GenerationSink {
@@ -45,7 +49,6 @@ class AnswerSink final : public GenerationSink {
     void publishIfDue();
     void publish(const FrameWants& wants);
     double tokensPerSecond() const;
-    void count(const StepTrace& step);
 
     LiveFeed& m_feed;
     TrafficAnalysis& m_analysis;

@@ -29,6 +29,19 @@ QString toText(const std::string& text) {
     return QString::fromStdString(text);
 }
 
+/// What the newest answer that stands began with; nothing where its beginning is not at hand.
+std::vector<TokenEvent> givenIn(const StoredSession& stored) {
+    const StoredTurn* last = nullptr;
+    for (const StoredTurn& turn : stored.turns) {
+        last = turn.role == Role::Assistant && !turn.replaced ? &turn : last;
+    }
+    const bool cut = last == &stored.turns.front() && stored.extent.cutBefore > 0;
+    if (last == nullptr || cut || std::ssize(last->tokens) < last->givenTokens) {
+        return {};
+    }
+    return {last->tokens.begin(), last->tokens.begin() + last->givenTokens};
+}
+
 std::string titleOf(const QString& message) {
     QString title = message.simplified();
     if (title.size() > static_cast<qsizetype>(kTitleChars)) {
@@ -462,6 +475,7 @@ void EngineWorker::continueStored(const StoredSession& stored) {
     }
     m_conversation = std::make_unique<Conversation>(*m_model, std::move(history));
     m_session = stored.summary.id;
+    m_given = givenIn(stored);
 }
 
 }  // namespace gatescope

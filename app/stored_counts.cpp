@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/stored_counts.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "engine/error.h"
@@ -26,12 +27,19 @@ class Counting {
         if (!turn.replaced && !sameInterventions(interventions, m_counts.interventions)) {
             begin(interventions);
         }
+        const std::vector<std::int32_t> context = contextOf(turn);
+        const auto& before = m_counts.counted;
+        const auto same =
+            std::mismatch(context.begin(), context.end(), before.begin(), before.end());
+        const auto counted = static_cast<std::size_t>(same.first - context.begin());
         PromptRouting prompt;
         for (const StepTrace& step : turn.steps) {
-            prompt.keep(step, turn.promptIds.size());
+            prompt.keep(step, counted, context.size());
         }
         if (turn.replaced) {  // of an answer that was taken back only its prompt counts
             addPrompt(*m_counts.analysis, prompt);
+            m_counts.counted = context;
+            forgetUnrouted(turn, counted);
             return;
         }
         if (&turn == m_last) {  // counters of a large model take tens of megabytes
@@ -39,10 +47,11 @@ class Counting {
         }
         m_counts.promptRouting = std::move(prompt);
         for (const StepTrace& step : turn.steps) {
-            m_counts.analysis->add(step);
+            addFresh(*m_counts.analysis, step, counted);
             m_counts.cache = step.cache;
         }
         noteContext(turn);
+        forgetUnrouted(turn, counted);
     }
 
     StoredCounts take() { return std::move(m_counts); }
@@ -53,6 +62,28 @@ class Counting {
             analysisUnder(interventions, m_stored.info.shape, m_bias, m_shadow));
         m_counts.interventions = std::move(interventions);
         m_counts.counted.clear();
+    }
+
+    /// A prompt whose answer was stopped early may not have been through the model to its end.
+    void forgetUnrouted(const StoredTurn& turn, std::size_t counted) {
+        std::size_t end = counted;
+        for (const StepTrace& step : turn.steps) {
+            for (const RoutedToken& token : step.tokens) {
+                if (token.phase != Phase::Rejected && token.position >= 0) {
+                    end = std::max(end, static_cast<std::size_t>(token.position) + 1);
+                }
+            }
+        }
+        m_counts.counted.resize(std::min(m_counts.counted.size(), end));
+    }
+
+    /// What the answer went on from: its prompt and the tokens it was given.
+    static std::vector<std::int32_t> contextOf(const StoredTurn& turn) {
+        std::vector<std::int32_t> ids = turn.promptIds;
+        for (const TokenEvent& token : turn.tokens) {
+            if (token.step == kGivenStep) ids.push_back(token.id);
+        }
+        return ids;
     }
 
     void noteContext(const StoredTurn& turn) {

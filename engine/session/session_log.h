@@ -56,13 +56,14 @@ class SessionLog {
     void onError(std::function<void(std::string)> handler);
 
     std::int64_t beginSession(const SessionInfo& info);  ///< the new session's number
-    /// A session that begins with a copy of everything before the question of `from`: turns,
-    /// tokens, routing. Without a title it takes the other one's. Writes what is queued first.
-    /// Throws Error if the turn is not in the file, or writing fails.
+    /// What beginBranch() made.
     struct Branch {
         std::int64_t session = 0;  ///< the new one's number
         std::string question;      ///< the message that it goes on from; not in it yet
     };
+    /// A session that begins with a copy of everything before the question of `from`: turns,
+    /// tokens, routing. Without a title it takes the other one's. Writes what is queued first.
+    /// Throws Error if the turn is not in the file, or writing fails.
     Branch beginBranch(const SessionInfo& info, const SessionBranch& from);
 
     /// Changes of a session of this or an earlier run, in order with all that is written. They do

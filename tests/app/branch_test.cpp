@@ -4,12 +4,11 @@
 #include <algorithm>
 #include <set>
 
+#include "app/stored_counts.h"
 #include "app/window_actions.h"
-#include "app/window_docks.h"
 #include "engine/session/session_store.h"
 #include "tests/app/window_harness.h"
 #include "views/selection.h"
-#include "views/session_list_view.h"
 #include "views/transcript_view.h"
 
 using namespace gatescope;
@@ -151,10 +150,24 @@ void BranchTest::regenerateKeepsWhatWasGiven() {
     for (std::int32_t number = 0; number + 1 < m_window->traces().size(); ++number) {
         QVERIFY2(m_window->traces().entry(number)->main, qPrintable(QString::number(number)));
     }
-    // The counters know every position once.
-    m_window->docks()->bringUp(QStringLiteral("routing"));
-    QCOMPARE(static_cast<std::size_t>(m_window->traces().size()),
-             stored.turns[2].promptIds.size() + stored.turns[2].tokens.size());
+    // Every position counts once, also when it was recorded with both answers.
+    const unsigned prefill = 1U << static_cast<unsigned>(Phase::Prefill) | kSpecialTokens;
+    const StoredCounts counts = countSession(stored, {});
+    QCOMPARE(counts.analysis->load().load().tokens(0, prefill),
+             std::ssize(stored.turns[2].promptIds) + 8);
+    // And the same when the branch is opened again.
+    const auto show = [this](std::int64_t number) {
+        m_window->chat()->openSession(std::make_shared<const StoredSession>(session(number)));
+        QTRY_COMPARE_WITH_TIMEOUT(m_window->chat()->session(), std::optional(number), kPatience);
+    };
+    show(1);
+    show(2);
+    answered([this] { actions()->regenerate->trigger(); });
+    const StoredSession again = session(2);
+    QCOMPARE(again.turns.back().givenTokens, 8);
+    QCOMPARE(ids(again.turns.back()), ids(stored.turns[2]));
+    QCOMPARE(countSession(again, {}).analysis->load().load().tokens(0, prefill),
+             std::ssize(stored.turns[2].promptIds) + 8);
 }
 
 void BranchTest::aMessageIsAskedInOtherWords() {
