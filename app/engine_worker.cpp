@@ -35,8 +35,11 @@ std::vector<TokenEvent> givenIn(const StoredSession& stored) {
     for (const StoredTurn& turn : stored.turns) {
         last = turn.role == Role::Assistant && !turn.replaced ? &turn : last;
     }
+    if (last == nullptr) {
+        return {};
+    }
     const bool cut = last == &stored.turns.front() && stored.extent.cutBefore > 0;
-    if (last == nullptr || cut || std::ssize(last->tokens) < last->givenTokens) {
+    if (cut || std::ssize(last->tokens) < last->givenTokens) {
         return {};
     }
     return {last->tokens.begin(), last->tokens.begin() + last->givenTokens};
