@@ -13,11 +13,6 @@ namespace gatescope {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-constexpr double kOutermost = 0.02;  // of the cells, beyond a diverging scale
-
-double shareOf(const RoutingShape& shape) {
-    return static_cast<double>(shape.topK) / shape.experts;
-}
 
 std::size_t sizeOf(int count) {
     return static_cast<std::size_t>(std::max(0, count));
@@ -31,49 +26,6 @@ RoutingCounts minus(RoutingCounts after, const RoutingCounts& before) {
     subtract(after.counts, before.counts);
     subtract(after.n, before.n);
     return after;
-}
-
-/// Calls f(row, index of the cell) for every cell of the rows with n >= atLeast.
-template <typename F>
-void eachCell(const RoutingCounts& counts, const RoutingShape& shape, std::int64_t atLeast, F f) {
-    std::size_t index = 0;
-    for (std::size_t row = 0; row < counts.n.size(); ++row) {
-        if (counts.n[row] < atLeast) {
-            index += sizeOf(shape.experts);
-            continue;
-        }
-        for (int expert = 0; expert < shape.experts; ++expert) {
-            f(row, index++);
-        }
-    }
-}
-
-void relativeLoads(const RoutingCounts& counts, const RoutingShape& shape, std::int64_t atLeast,
-                   std::vector<double>& out) {
-    eachCell(counts, shape, atLeast, [&](std::size_t row, std::size_t index) {
-        const auto choices = static_cast<double>(counts.n[row]) * shape.topK;
-        out[index] = static_cast<double>(counts.counts[index]) * shape.experts / choices;
-    });
-}
-
-void gateMass(const RoutingLoad& load, unsigned phases, std::vector<double>& out) {
-    std::fill(out.begin(), out.end(), 0.0);
-    for (const PhaseLoad* part : load.parts(phases)) {
-        std::transform(out.begin(), out.end(), part->gateMass.begin(), out.begin(), std::plus<>());
-    }
-    const auto experts = static_cast<std::ptrdiff_t>(load.shape.experts);
-    for (auto row = out.begin(); row != out.end(); row += experts) {
-        const double total = std::accumulate(row, row + experts, 0.0);
-        const double scale = total > 0 ? static_cast<double>(experts) / total : kNaN;
-        std::for_each(row, row + experts, [scale](double& value) { value *= scale; });
-    }
-}
-
-void zScores(const RoutingCounts& counts, const RoutingShape& shape, std::vector<double>& out) {
-    const double p = shareOf(shape);
-    eachCell(counts, shape, tokensNeeded(shape), [&](std::size_t row, std::size_t index) {
-        out[index] = zScore(counts.counts[index], counts.n[row], p);
-    });
 }
 
 void tokenWeights(const RoutingInput& input, std::vector<double>& out) {
@@ -108,9 +60,8 @@ void differences(const RoutingInput& input, RoutingValues& out) {
         out.shown = minus(std::move(out.shown), out.reference);
     }
     const std::int64_t needed = std::max<std::int64_t>(1, tokensNeeded(shape));
-    std::vector<double> before(out.values.size(), kNaN);
-    relativeLoads(out.reference, shape, needed, before);
-    relativeLoads(out.shown, shape, needed, out.values);
+    const std::vector<double> before = relativeLoads(out.reference, shape, needed);
+    out.values = relativeLoads(out.shown, shape, needed);
     std::transform(out.values.begin(), out.values.end(), before.begin(), out.values.begin(),
                    std::minus<>());  // NaN on either side stays NaN
 }
@@ -136,13 +87,6 @@ std::vector<int> expertsByLoad(const RoutingCounts& counts, int experts) {
 }
 
 }  // namespace
-
-std::int64_t tokensNeeded(const RoutingShape& shape) {
-    if (shape.experts <= 0 || shape.topK <= 0) {
-        return 0;
-    }
-    return static_cast<std::int64_t>(std::ceil(kFewestExpected * shape.experts / shape.topK));
-}
 
 bool RoutingInput::isMtpRow(int row) const {
     return row >= static_cast<int>(load->shape.layers.size());
@@ -172,21 +116,6 @@ const RoutedToken* RoutingInput::token(int row) const {
     return fits ? token : nullptr;
 }
 
-RoutingCounts countsOf(const RoutingLoad& load, unsigned phases) {
-    RoutingCounts out;
-    const std::size_t rows = sizeOf(load.rows());
-    out.counts.assign(rows * sizeOf(load.shape.experts), 0);
-    out.n.assign(rows, 0);
-    for (const PhaseLoad* part : load.parts(phases)) {
-        std::transform(out.counts.begin(), out.counts.end(), part->counts.begin(),
-                       out.counts.begin(), std::plus<>());
-        for (std::size_t row = 0; row < rows; ++row) {
-            out.n[row] += row < load.shape.layers.size() ? part->tokens : part->mtpTokens;
-        }
-    }
-    return out;
-}
-
 int RoutingValues::columnOf(int row, int expert) const {
     if (experts.empty() || shown.n.empty()) {
         return expert;
@@ -203,16 +132,16 @@ RoutingValues routingValues(const RoutingInput& input) {
     out.values.assign(out.shown.counts.size(), kNaN);
     switch (input.mode) {
         case RoutingMode::RelativeLoad:
-            relativeLoads(out.shown, shape, 1, out.values);
+            out.values = relativeLoads(out.shown, shape);
             break;
         case RoutingMode::GateMass:
-            gateMass(*input.load, input.phases, out.values);
+            out.values = relativeGateMass(*input.load, input.phases);
             break;
         case RoutingMode::ThisToken:
             tokenWeights(input, out.values);
             break;
         case RoutingMode::ZScore:
-            zScores(out.shown, shape, out.values);
+            out.values = zScores(out.shown, shape);
             break;
         case RoutingMode::Difference:
             differences(input, out);
@@ -224,35 +153,8 @@ RoutingValues routingValues(const RoutingInput& input) {
     return out;
 }
 
-double zScore(std::int64_t count, std::int64_t n, double p) {
-    const double mean = static_cast<double>(n) * p;
-    const double sigma = std::sqrt(mean * (1 - p));
-    return sigma > 0 ? (static_cast<double>(count) - mean) / sigma : kNaN;
-}
-
 double differenceSigma(std::int64_t n1, std::int64_t n2, double p) {
     return std::sqrt((1 / p - 1) * (1 / static_cast<double>(n1) + 1 / static_cast<double>(n2)));
-}
-
-double divergingLimit(const std::vector<double>& values, double smallest) {
-    std::vector<double> sizes;
-    sizes.reserve(values.size());
-    for (const double value : values) {
-        if (!std::isnan(value)) {
-            sizes.push_back(std::abs(value));
-        }
-    }
-    double limit = smallest;
-    if (!sizes.empty()) {
-        const auto beyond =
-            static_cast<std::ptrdiff_t>(kOutermost * static_cast<double>(sizes.size()));
-        const auto at = sizes.end() - 1 - beyond;
-        std::nth_element(sizes.begin(), at, sizes.end());
-        while (limit < *at) {
-            limit *= 2;
-        }
-    }
-    return limit;
 }
 
 }  // namespace gatescope

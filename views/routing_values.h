@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "engine/analysis/load_map.h"
 #include "engine/analysis/routing_load.h"
 #include "engine/trace/step_trace.h"
 
@@ -22,12 +23,6 @@ inline constexpr int kRoutingModes = 5;
 
 /// How the experts of a layer lie across the heatmap.
 enum class ExpertOrder { ById, ByLoad };
-
-/// z-scores and differences need this many choices of an expert on average, n k/E: the usual limit
-/// below which a count is too skewed to be read in standard deviations. Rows below are hatched.
-inline constexpr double kFewestExpected = 5;
-/// The smallest n with n k/E >= kFewestExpected. 0 without experts.
-std::int64_t tokensNeeded(const RoutingShape& shape);
 
 /// All that the shown numbers depend on.
 struct RoutingInput {
@@ -49,13 +44,6 @@ struct RoutingInput {
     bool referenceFits() const;
 };
 
-/// Counts of the chosen phases together.
-struct RoutingCounts {
-    std::vector<std::int64_t> counts;  ///< [rows * E]
-    std::vector<std::int64_t> n;       ///< [rows]
-};
-RoutingCounts countsOf(const RoutingLoad& load, unsigned phases);
-
 /// The numbers of one picture. Rows as in RoutingLoad, [rows * E] by expert id.
 struct RoutingValues {
     std::vector<double> values;  ///< NaN: nothing to show, or not enough tokens
@@ -69,13 +57,8 @@ struct RoutingValues {
 };
 RoutingValues routingValues(const RoutingInput& input);
 
-/// (c - n p) / sqrt(n p (1 - p)); NaN where the deviation is 0.
-double zScore(std::int64_t count, std::int64_t n, double p);
 /// Standard deviation of the difference of two relative loads under a uniform router with
 /// independent tokens: sqrt((1/p - 1) (1/n1 + 1/n2)).
 double differenceSigma(std::int64_t n1, std::int64_t n2, double p);
-/// Half the range of a diverging scale: the smallest 2^i >= `smallest` that holds all but the
-/// outermost 2 % of the values, so that one extreme cell does not wash out the others.
-double divergingLimit(const std::vector<double>& values, double smallest);
 
 }  // namespace gatescope
