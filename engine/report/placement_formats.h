@@ -44,4 +44,8 @@ std::string placementFile(PlacementTarget target, const Placement& placement,
 Placement readPlacement(std::string_view bytes, const std::string& file, const PlacedLayers& layers,
                         int experts, int gpus, int nodes);
 
+/// The same from a file. Throws Error, too, for what is no regular file or cannot be read.
+Placement readPlacementFile(const std::filesystem::path& path, const PlacedLayers& layers,
+                            int experts, int gpus, int nodes);
+
 }  // namespace gatescope

@@ -60,7 +60,7 @@ struct HeldOutScore {
 
 /// A placement, and all that is predicted about it.
 struct PlacementPlan {
-    std::string source;  ///< name of the file the loads are from
+    std::string source;  ///< name of the file the loads are from; planForLoads leaves it empty
     std::string format;  ///< what it was read as
     PlacementPolicy policy = PlacementPolicy::Gatescope;
     std::size_t blocks = 0;
@@ -76,8 +76,13 @@ struct PlacementPlan {
     std::optional<HeldOutScore> heldOut;      ///< nothing with fewer than two blocks
     std::optional<HeldOutScore> heldOutEplb;  ///< of EPLB on the same halves
     std::optional<std::int64_t> moved;        ///< expert copies to send, with a current placement
-    std::int64_t expertBytes = 0;             ///< 0: not said
+    std::int64_t expertBytes = 0;             ///< 0: not said, as are these two:
+    std::int64_t gpuBytes = 0;                ///< experts' weights on one GPU
+    std::optional<std::int64_t> migrationBytes;  ///< of the copies to send
 };
+
+/// SGLang and TensorRT-LLM number the dense layers, too.
+bool countsAllLayers(PlacementTarget target);
 
 /// Absolute layers of the loads' rows: from the loads, or as the request says. Throws Error where
 /// neither says it and `target` counts all layers of the model.

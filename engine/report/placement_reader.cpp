@@ -9,6 +9,8 @@
 #include <span>
 
 #include "engine/checkpoint/json.h"
+#include "engine/checkpoint/mapped_file.h"
+#include "engine/checkpoint/printable.h"
 #include "engine/error.h"
 #include "engine/report/load_readers.h"
 #include "engine/report/placement_formats.h"
@@ -208,6 +210,14 @@ Placement readPlacement(std::string_view bytes, const std::string& file, const P
     if (json)
         return placed(rowsOfJson(bytes, file, experts, gpus), file, layers, experts, gpus, nodes);
     return placed(YamlRows(bytes, file, experts).found(), file, layers, experts, gpus, nodes);
+}
+
+Placement readPlacementFile(const std::filesystem::path& path, const PlacedLayers& layers,
+                            int experts, int gpus, int nodes) {
+    const MappedFile mapped(path);
+    const std::span<const std::byte> bytes = mapped.bytes();
+    return readPlacement({reinterpret_cast<const char*>(bytes.data()), bytes.size()},
+                         printable(path.filename().native()), layers, experts, gpus, nodes);
 }
 
 }  // namespace gatescope

@@ -32,7 +32,7 @@ class Counting {
 
     RecordedLoads result() {
         if (m_out.blocks.empty()) throw Error("no routing was recorded in these sessions");
-        m_out.format = "sessions";
+        m_out.format = kSessionLoads;
         return std::move(m_out);
     }
 

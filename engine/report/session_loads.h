@@ -18,5 +18,6 @@ namespace gatescope {
 RecordedLoads sessionLoads(const SessionStore& store, std::span<const std::int64_t> sessions);
 
 inline constexpr std::size_t kMostLoadBlocks = 256;
+inline constexpr const char* kSessionLoads = "sessions";  ///< their RecordedLoads::format
 
 }  // namespace gatescope
