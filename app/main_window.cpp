@@ -28,6 +28,7 @@
 #include "app/help_dialogs.h"
 #include "app/history_reader.h"
 #include "app/interventions_controller.h"
+#include "app/planner_dialog.h"
 #include "app/replay_controller.h"
 #include "app/sampling_dialog.h"
 #include "app/session_actions.h"
@@ -102,6 +103,7 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
     connectChat();
     connectSessions();
     connectSessionFile(options.sessionFile);
+    connectPlanner(options.sessionFile);
     connectSessionWindows(options.sessionFile);
     connectHover();
     m_chat->setSettings(settings->chat());
@@ -347,6 +349,17 @@ void MainWindow::connectSessionFile(const std::filesystem::path& file) {
         m_sqlConsole->show();
         m_sqlConsole->raise();
         m_sqlConsole->activateWindow();
+    });
+}
+
+void MainWindow::connectPlanner(const std::filesystem::path& file) {
+    connect(m_actions->planPlacement, &QAction::triggered, this, [this, file] {
+        if (m_planner == nullptr) {
+            const SessionListView* list = m_docks->sessionList();
+            m_planner = new PlannerDialog(
+                file, [list] { return list->selected(); }, this);
+        }
+        m_planner->bringUp();
     });
 }
 

@@ -26,6 +26,7 @@ class DockFeeder;
 class EngineClient;
 class HistoryReader;
 class InterventionsController;
+class PlannerDialog;
 class ReplayController;
 class SamplingDialog;
 class SessionActions;
@@ -66,6 +67,7 @@ class MainWindow final : public QMainWindow {
     SessionTransfer* transfer() const { return m_transfer; }
     SessionWindows* sessionWindows() const { return m_sessionWindows; }
     SqlConsoleWindow* sqlConsole() const { return m_sqlConsole; }  ///< null until opened
+    PlannerDialog* planner() const { return m_planner; }           ///< null until opened
     StatusStrip* status() const { return m_status; }
     Selection* selection() { return &m_selection; }
     const TraceStore& traces() const { return m_store; }
@@ -82,6 +84,7 @@ class MainWindow final : public QMainWindow {
     void connectChat();
     void connectSessions();
     void connectSessionFile(const std::filesystem::path& file);
+    void connectPlanner(const std::filesystem::path& file);
     void connectSessionWindows(const std::filesystem::path& file);
     void connectHover();
     void connectDomains();
@@ -122,6 +125,7 @@ class MainWindow final : public QMainWindow {
     QTabWidget* m_tabs;
     SessionTransfer* m_transfer = nullptr;
     SqlConsoleWindow* m_sqlConsole = nullptr;
+    PlannerDialog* m_planner = nullptr;
     SamplingDialog* m_sampling = nullptr;  ///< made when first opened
     QPushButton* m_modelButton = nullptr;
     QToolButton* m_samplingButton = nullptr;

@@ -16,6 +16,7 @@ WindowActions::WindowActions(QMainWindow* window) : QObject(window), m_window(wi
     addFileMenu();
     addChatMenu();
     addViewMenu();
+    addToolsMenu();
     addHelpMenu();
 }
 
@@ -158,6 +159,12 @@ void WindowActions::addDockActions(QMenu* menu) {
     for (const auto& [name, text, shortcut] : places) {
         goToDocks.emplace_back(QLatin1String(name), add(menu, text, {shortcut}));
     }
+}
+
+void WindowActions::addToolsMenu() {
+    QMenu* menu = m_window->menuBar()->addMenu(tr("&Tools"));
+    planPlacement =
+        add(menu, tr("Plan &expert placement…"), {QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_E)});
 }
 
 void WindowActions::addHelpMenu() {

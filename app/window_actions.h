@@ -57,6 +57,7 @@ class WindowActions final : public QObject {
     QAction* goToCompare = nullptr;
     QAction* goToSessions = nullptr;
     std::vector<std::pair<QString, QAction*>> goToDocks;  ///< by name, see WindowDocks::names()
+    QAction* planPlacement = nullptr;
     QAction* keys = nullptr;
     QAction* about = nullptr;
 
@@ -80,6 +81,7 @@ class WindowActions final : public QObject {
     void addViewMenu();
     void addColourMenu(QMenu* menu);
     void addDockActions(QMenu* menu);
+    void addToolsMenu();
     void addHelpMenu();
 
     QMainWindow* m_window;

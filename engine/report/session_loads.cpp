@@ -20,6 +20,7 @@ class Counting {
         if (shape.layers.empty() || shape.experts <= 0) return;
         if (m_out.layers.empty()) {
             m_shape = shape;
+            m_model = session.info;
             m_out.layers = shape.layers;
         } else if (shape.layers != m_shape.layers || shape.experts != m_shape.experts) {
             throw Error(fmt::format("session {}: its model has other layers or experts",
@@ -30,10 +31,10 @@ class Counting {
         }
     }
 
-    RecordedLoads result() {
+    SessionTraffic result() {
         if (m_out.blocks.empty()) throw Error("no routing was recorded in these sessions");
         m_out.format = kSessionLoads;
-        return std::move(m_out);
+        return {std::move(m_out), std::move(m_model)};
     }
 
   private:
@@ -78,20 +79,29 @@ class Counting {
     }
 
     RoutingShape m_shape;
+    SessionInfo m_model;
     RecordedLoads m_out;
 };
 
 }  // namespace
 
-RecordedLoads sessionLoads(const SessionStore& store, std::span<const std::int64_t> sessions) {
+SessionTraffic sessionTraffic(const SessionStore& store, std::span<const std::int64_t> sessions,
+                              const Progress& progress) {
     std::vector<std::int64_t> chosen(sessions.begin(), sessions.end());
     if (chosen.empty()) {
         for (const SessionSummary& session : store.list()) chosen.push_back(session.id);
         std::sort(chosen.begin(), chosen.end());  // in the order of time
     }
     Counting counting;
-    for (const std::int64_t session : chosen) counting.add(store.load(session));
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+        if (progress && !progress("reading sessions", i, chosen.size())) throw Cancelled();
+        counting.add(store.load(chosen[i]));
+    }
     return counting.result();
+}
+
+RecordedLoads sessionLoads(const SessionStore& store, std::span<const std::int64_t> sessions) {
+    return sessionTraffic(store, sessions).loads;
 }
 
 }  // namespace gatescope

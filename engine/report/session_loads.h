@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <span>
 
+#include "engine/progress.h"
 #include "engine/report/recorded_loads.h"
 #include "engine/session/session_store.h"
 
@@ -16,6 +17,15 @@ namespace gatescope {
 /// are not deleted. Throws Error where a session is not there, where two have other layers or
 /// experts, and where nothing was recorded.
 RecordedLoads sessionLoads(const SessionStore& store, std::span<const std::int64_t> sessions);
+
+/// What sessions recorded, and the model that they say they ran.
+struct SessionTraffic {
+    RecordedLoads loads;
+    SessionInfo model;  ///< of the first session that counts
+};
+/// The same with the model. Throws Cancelled where `progress` says so.
+SessionTraffic sessionTraffic(const SessionStore& store, std::span<const std::int64_t> sessions,
+                              const Progress& progress = {});
 
 inline constexpr std::size_t kMostLoadBlocks = 256;
 inline constexpr const char* kSessionLoads = "sessions";  ///< their RecordedLoads::format
