@@ -27,8 +27,15 @@ RecordedLoads readCsvLoads(std::span<const std::byte> bytes, const std::string& 
 RecordedLoads readNpyLoads(std::span<const std::byte> bytes, const std::string& file);
 
 /// SGLang's recorder dump: a zip archive that PyTorch wrote with a dict whose "logical_count" is a
-/// tensor [steps, L, E] or [L, E]. Nothing in it is executed.
+/// tensor [steps, L, E] or [L, E], or, in the modes per_pass and per_token, whose "records" hold a
+/// "global_physical_count" [L, P] each, of the experts that "last_physical_to_logical_map" [L, P]
+/// names. Nothing in it is executed.
 RecordedLoads readTorchLoads(std::span<const std::byte> bytes, const std::string& file);
+
+/// Such records of all ranks, a file for each or several. Ranks are added up, as the recorder does
+/// in its other modes.
+RecordedLoads readTorchFolder(const std::filesystem::path& folder);
+bool hasTorchDumps(const std::filesystem::path& folder);
 
 /// TensorRT-LLM's statistics folder: meta_info.json and a rank<r>.safetensors for every rank with a
 /// tensor [E] "<iteration>_<layer>" for every iteration and layer. Ranks are added up, iterations

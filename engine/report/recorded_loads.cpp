@@ -89,7 +89,9 @@ RecordedLoads readRecordedLoads(const std::filesystem::path& path) {
     const bool isFolder = std::filesystem::is_directory(path, none);
     const auto& named = path.has_filename() ? path : path.parent_path();
     const std::string file = printable(named.filename().native());
-    RecordedLoads loads = isFolder ? readTensorRtLoads(path) : readFileLoads(path, file);
+    RecordedLoads loads = !isFolder             ? readFileLoads(path, file)
+                          : hasTorchDumps(path) ? readTorchFolder(path)
+                                                : readTensorRtLoads(path);
     checkTotal(loads, file);
     return loads;
 }

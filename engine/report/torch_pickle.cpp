@@ -15,8 +15,18 @@ namespace {
 // That of a recorder dump has some hundred bytes. A value takes some 80 bytes for one of the file.
 constexpr std::size_t kMostBytes = 4UL << 20;
 
+// A pickle can name a long list again and again; what is copied from it, or looked through, has
+// bounds.
+constexpr std::size_t kMostDimensions = 8;
+constexpr std::size_t kMostRecords = 65536;
+constexpr std::size_t kMostRecordKeys = 64;
+
 std::vector<std::int64_t> integers(const TorchUnpickler& pickle, const PickledValue& tuple,
                                    std::string_view key) {
+    if (tuple.items.size() > kMostDimensions) {
+        throw pickle.error(
+            fmt::format("{}: has {} dimensions", printable(key, 80), tuple.items.size()));
+    }
     std::vector<std::int64_t> numbers;
     for (const ValueId id : tuple.items) {
         if (pickle.value(id).kind != PickledKind::Integer) {
@@ -52,46 +62,101 @@ TorchTensor tensorOf(const TorchUnpickler& pickle, const PickledValue& tensor,
     return result;
 }
 
-TorchTensor readTensor(TorchUnpickler& pickle, std::string_view key) {
-    const PickledValue& root = pickle.run();
-    if (root.kind != PickledKind::Dict) {
-        throw pickle.error(
-            fmt::format("holds {}, not a dict with \"{}\"", nameOf(root.kind), printable(key, 80)));
-    }
+/// The value under a key of a dict; of several the last one, as in Python.
+const PickledValue* entryOf(const TorchUnpickler& pickle, const PickledValue& dict,
+                            std::string_view key) {
     const PickledValue* found = nullptr;
-    std::string names;
-    for (std::size_t i = 0; i + 1 < root.items.size(); i += 2) {
-        const PickledValue& name = pickle.value(root.items[i]);
+    for (std::size_t i = 0; i + 1 < dict.items.size(); i += 2) {
+        const PickledValue& name = pickle.value(dict.items[i]);
         if (name.kind == PickledKind::Text && name.text == key) {
-            found = &pickle.value(root.items[i + 1]);  // of several the last one, as in Python
+            found = &pickle.value(dict.items[i + 1]);
         }
-        if (name.kind == PickledKind::Text && names.size() < 200) {
+    }
+    return found;
+}
+
+std::string namesIn(const TorchUnpickler& pickle, const PickledValue& dict) {
+    std::string names;
+    for (std::size_t i = 0; i + 1 < dict.items.size() && names.size() < 200; i += 2) {
+        const PickledValue& name = pickle.value(dict.items[i]);
+        if (name.kind == PickledKind::Text) {
             names += fmt::format("{}\"{}\"", names.empty() ? "" : ", ", printable(name.text, 80));
         }
     }
+    return names;
+}
+
+/// The value of a kind under a key of a dict, which has to be there.
+const PickledValue& needed(const TorchUnpickler& pickle, const PickledValue& dict,
+                           std::string_view key, PickledKind kind) {
+    const PickledValue* found = entryOf(pickle, dict, key);
     if (found == nullptr) {
+        const std::string names = namesIn(pickle, dict);
         throw pickle.error(fmt::format("has no \"{}\"{}", printable(key, 80),
                                        names.empty() ? "" : ", only " + names));
     }
-    if (found->kind != PickledKind::Tensor) {
-        throw pickle.error(
-            fmt::format("{}: is {}, not a tensor", printable(key, 80), nameOf(found->kind)));
+    if (found->kind != kind) {
+        throw pickle.error(fmt::format("{}: is {}, not {}", printable(key, 80), nameOf(found->kind),
+                                       nameOf(kind)));
     }
-    return tensorOf(pickle, *found, key);
+    return *found;
+}
+
+TorchTensor neededTensor(const TorchUnpickler& pickle, const PickledValue& dict,
+                         std::string_view key) {
+    return tensorOf(pickle, needed(pickle, dict, key, PickledKind::Tensor), key);
+}
+
+TorchRecord recordOf(const TorchUnpickler& pickle, const PickledValue& record) {
+    if (record.kind != PickledKind::Dict || record.items.size() > 2 * kMostRecordKeys) {
+        throw pickle.error("records: holds what is no record");
+    }
+    return {needed(pickle, record, "forward_pass_id", PickledKind::Integer).integer,
+            needed(pickle, record, "rank", PickledKind::Integer).integer,
+            neededTensor(pickle, record, "global_physical_count")};
+}
+
+void checkSize(std::string_view pickle, const std::string& file) {
+    if (pickle.size() > kMostBytes) {
+        throw fileError(file, "data.pkl",
+                        fmt::format("has {} bytes, {} at most: that of a recorder dump has some "
+                                    "hundred, or some hundred for each pass",
+                                    pickle.size(), kMostBytes));
+    }
 }
 
 }  // namespace
 
 TorchTensor readTorchTensor(std::string_view pickle, const std::string& file,
                             std::string_view key) {
-    if (pickle.size() > kMostBytes) {
-        throw fileError(file, "data.pkl",
-                        fmt::format("has {} bytes, {} at most: that of a recorder dump has some "
-                                    "hundred",
-                                    pickle.size(), kMostBytes));
-    }
+    checkSize(pickle, file);
     TorchUnpickler unpickler(pickle, file);
-    return readTensor(unpickler, key);
+    const PickledValue& root = unpickler.run();
+    if (root.kind != PickledKind::Dict) {
+        throw unpickler.error(
+            fmt::format("holds {}, not a dict with \"{}\"", nameOf(root.kind), printable(key, 80)));
+    }
+    return neededTensor(unpickler, root, key);
+}
+
+std::optional<TorchRecords> readTorchRecords(std::string_view pickle, const std::string& file) {
+    checkSize(pickle, file);
+    TorchUnpickler unpickler(pickle, file);
+    const PickledValue& root = unpickler.run();
+    if (root.kind != PickledKind::Dict || entryOf(unpickler, root, "records") == nullptr) {
+        return {};
+    }
+    const PickledValue& records = needed(unpickler, root, "records", PickledKind::List);
+    if (records.items.size() > kMostRecords) {
+        throw unpickler.error(
+            fmt::format("records: has {} of them, {} at most", records.items.size(), kMostRecords));
+    }
+    TorchRecords out;
+    out.slotExperts = neededTensor(unpickler, root, "last_physical_to_logical_map");
+    for (const ValueId record : records.items) {
+        out.records.push_back(recordOf(unpickler, unpickler.value(record)));
+    }
+    return out;
 }
 
 }  // namespace gatescope

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,5 +25,21 @@ struct TorchTensor {
 /// that tensors of counts are made of; any other is refused by its name. Takes no recursion and
 /// memory in proportion to the pickle, 4 MB of it at most. Throws Error "FILE: data.pkl: CAUSE".
 TorchTensor readTorchTensor(std::string_view pickle, const std::string& file, std::string_view key);
+
+/// What one rank counted in one pass of the model.
+struct TorchRecord {
+    std::int64_t pass = 0;
+    std::int64_t rank = 0;
+    TorchTensor counts;  ///< by layer and physical expert
+};
+
+/// What SGLang's recorder pickles in the modes per_pass and per_token.
+struct TorchRecords {
+    std::vector<TorchRecord> records;
+    TorchTensor slotExperts;  ///< the expert of each physical one, by layer, when it was written
+};
+
+/// Nothing for a dict without "records". Under the same rules as readTorchTensor.
+std::optional<TorchRecords> readTorchRecords(std::string_view pickle, const std::string& file);
 
 }  // namespace gatescope

@@ -157,8 +157,8 @@ TEST_F(TorchLoads, brokenPicklesAreRefused) {
     EXPECT_THAT(pickleRefusal("h\x07."), HasSubstr("value 7 is used and never set"));
     EXPECT_THAT(pickleRefusal("cos"), HasSubstr("the pickle ends too early"));
     EXPECT_THAT(pickleRefusal("]."), HasSubstr("holds a list, not a dict with \"logical_count\""));
-    EXPECT_THAT(pickleRefusal(pickled::dict(pickled::text("records") + "]")),
-                HasSubstr("has no \"logical_count\", only \"records\""));
+    EXPECT_THAT(pickleRefusal(pickled::dict(pickled::text("counts") + "]")),
+                HasSubstr("has no \"logical_count\", only \"counts\""));
     EXPECT_THAT(valueRefusal("]"), HasSubstr("logical_count: is a list, not a tensor"));
 }
 
