@@ -68,7 +68,8 @@ QDialog* showAbout(QWidget* parent) {
         plainLabel(tr("A workbench for DeepSeek-V3-class mixture-of-experts models.")));
     column->addWidget(plainLabel(
         tr("The window is licensed under GPL-3.0-or-later, the engine under Apache-2.0.\n"
-           "Built with Qt %1, QCustomPlot, SQLite, Pango, Cairo, PCRE2, {fmt}, CLI11 and nlohmann/json.")
+           "Built with Qt %1, QCustomPlot, SQLite, Pango, Cairo, PCRE2, {fmt}, CLI11 and "
+           "nlohmann/json.")
             .arg(QString::fromLatin1(qVersion()))));
     return open(parent, tr("About Gatescope"), column);
 }
