@@ -117,6 +117,7 @@ struct ReportValue {
     PromptDetail prompts = PromptDetail::Hashes;
     ReportedModel model;
     std::vector<ReportedSession> sessions;
+    std::int64_t changedRoutingAnswers = 0;  ///< left out: interventions changed their routing
 
     unsigned phases = kDefaultPhases;  ///< that `balance` is over
     double falseDiscoveryRate = 0.05;
