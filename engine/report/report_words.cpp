@@ -61,6 +61,10 @@ std::string signedDigitText(double value) {
     return withSign(value, value == 0 ? "" : "+");
 }
 
+std::string probabilityText(double p) {
+    return p < 1e-300 ? "< 1e-300" : threeDigitText(p);
+}
+
 std::string wholeNumber(std::int64_t value) {
     const std::string digits = std::to_string(value);
     return value < 0 ? kMinus + grouped(digits.substr(1)) : grouped(digits);

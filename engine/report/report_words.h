@@ -42,6 +42,8 @@ class ReportWords {
 std::string threeDigitText(double value);
 /// The same with its sign always written.
 std::string signedDigitText(double value);
+/// A probability; below 10^-300, where doubles end, only that.
+std::string probabilityText(double p);
 std::string wholeNumber(std::int64_t value);
 /// A share as a percentage.
 std::string percentage(double share);

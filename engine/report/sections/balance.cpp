@@ -148,7 +148,8 @@ void addExperts(DocumentBuilder& out, const ReportValue& report, LoadVerdict ver
         table.rows.push_back({layerName(at.row->layer, at.row->mtp), std::to_string(at.expert),
                               wholeNumber(at.value->count), wholeNumber(at.row->tokens),
                               threeDigitText(at.value->relativeLoad),
-                              threeDigitText(at.value->pValue), threeDigitText(at.value->qValue)});
+                              probabilityText(at.value->pValue),
+                              probabilityText(at.value->qValue)});
     }
     out.add(std::move(table));
 }
