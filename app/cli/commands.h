@@ -24,6 +24,7 @@ void addAnalyze(CLI::App& app, Action& action);
 void addCompare(CLI::App& app, Action& action);
 void addReplay(CLI::App& app, Action& action);
 void addPlace(CLI::App& app, Action& action);
+void addReport(CLI::App& app, Action& action);
 void addSessions(CLI::App& app, Action& action);
 
 }  // namespace gatescope::cli

@@ -45,6 +45,7 @@ int run(int argc, char** argv) {
     addCompare(app, action);
     addReplay(app, action);
     addPlace(app, action);
+    addReport(app, action);
     addSessions(app, action);
     addDump(app, action);
     addTokenize(app, action);
