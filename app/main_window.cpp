@@ -30,6 +30,7 @@
 #include "app/interventions_controller.h"
 #include "app/planner_dialog.h"
 #include "app/replay_controller.h"
+#include "app/report_dialog.h"
 #include "app/sampling_dialog.h"
 #include "app/session_actions.h"
 #include "app/session_replay_controller.h"
@@ -103,7 +104,7 @@ MainWindow::MainWindow(const WindowOptions& options, AppSettings* settings)
     connectChat();
     connectSessions();
     connectSessionFile(options.sessionFile);
-    connectPlanner(options.sessionFile);
+    connectReports(options.sessionFile);
     connectSessionWindows(options.sessionFile);
     connectHover();
     m_chat->setSettings(settings->chat());
@@ -352,14 +353,20 @@ void MainWindow::connectSessionFile(const std::filesystem::path& file) {
     });
 }
 
-void MainWindow::connectPlanner(const std::filesystem::path& file) {
-    connect(m_actions->planPlacement, &QAction::triggered, this, [this, file] {
+void MainWindow::connectReports(const std::filesystem::path& file) {
+    const SessionListView* list = m_docks->sessionList();
+    const auto chosen = [list] { return list->selected(); };
+    connect(m_actions->planPlacement, &QAction::triggered, this, [this, file, chosen] {
         if (m_planner == nullptr) {
-            const SessionListView* list = m_docks->sessionList();
-            m_planner = new PlannerDialog(
-                file, [list] { return list->selected(); }, this);
+            m_planner = new PlannerDialog(file, chosen, this);
         }
         m_planner->bringUp();
+    });
+    connect(m_actions->makeReport, &QAction::triggered, this, [this, file, chosen] {
+        if (m_report == nullptr) {
+            m_report = new ReportDialog(file, chosen, this);
+        }
+        m_report->bringUp();
     });
 }
 

@@ -28,6 +28,7 @@ class HistoryReader;
 class InterventionsController;
 class PlannerDialog;
 class ReplayController;
+class ReportDialog;
 class SamplingDialog;
 class SessionActions;
 class SessionReplayController;
@@ -63,6 +64,7 @@ class MainWindow final : public QMainWindow {
     WindowActions* actions() const { return m_actions; }
     ComparePane* comparePane() const { return m_comparePane; }
     CompareController* compare() const { return m_compare; }
+    ReportDialog* report() const { return m_report; }  ///< null until opened
     SessionReplayController* sessionReplay() const { return m_sessionReplay; }
     SessionTransfer* transfer() const { return m_transfer; }
     SessionWindows* sessionWindows() const { return m_sessionWindows; }
@@ -84,7 +86,7 @@ class MainWindow final : public QMainWindow {
     void connectChat();
     void connectSessions();
     void connectSessionFile(const std::filesystem::path& file);
-    void connectPlanner(const std::filesystem::path& file);
+    void connectReports(const std::filesystem::path& file);
     void connectSessionWindows(const std::filesystem::path& file);
     void connectHover();
     void connectDomains();
@@ -126,6 +128,7 @@ class MainWindow final : public QMainWindow {
     SessionTransfer* m_transfer = nullptr;
     SqlConsoleWindow* m_sqlConsole = nullptr;
     PlannerDialog* m_planner = nullptr;
+    ReportDialog* m_report = nullptr;
     SamplingDialog* m_sampling = nullptr;  ///< made when first opened
     QPushButton* m_modelButton = nullptr;
     QToolButton* m_samplingButton = nullptr;

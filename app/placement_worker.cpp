@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/placement_worker.h"
 
-#include <chrono>
-#include <exception>
 #include <utility>
 
+#include "app/background_work.h"
 #include "engine/error.h"
 #include "engine/report/expert_bytes.h"
 #include "engine/report/placement_export.h"
@@ -14,8 +13,6 @@
 namespace gatescope {
 
 namespace {
-
-constexpr std::chrono::milliseconds kProgressEvery(100);
 
 std::filesystem::path pathOf(const QString& file) {
     return std::filesystem::path(file.toStdString());
@@ -64,71 +61,19 @@ PlacementPlan planned(const RecordedLoads& loads, const PlacementInputs& inputs,
 }  // namespace
 
 PlacementWorker::PlacementWorker(std::filesystem::path sessionFile, QObject* parent)
-    : QObject(parent), m_file(std::move(sessionFile)), m_worker(new QObject) {
-    m_worker->moveToThread(&m_thread);
-    connect(&m_thread, &QThread::finished, m_worker, &QObject::deleteLater);
-    m_thread.setObjectName(QStringLiteral("placement"));
-    m_thread.start();
+    : QObject(parent),
+      m_file(std::move(sessionFile)),
+      m_work(new BackgroundWork(QStringLiteral("placement"), this)) {
+    connect(m_work, &BackgroundWork::failed, this, &PlacementWorker::failed);
+    connect(m_work, &BackgroundWork::progressed, this, &PlacementWorker::progressed);
 }
 
 PlacementWorker::~PlacementWorker() {
-    cancel();
-    m_thread.quit();
-    m_thread.wait();
+    delete m_work;  // before what it works on
 }
 
-Progress PlacementWorker::reporting(const std::stop_token& stop) {
-    auto last = std::make_shared<std::chrono::steady_clock::time_point>();
-    return [this, stop, last](std::string_view what, std::uint64_t done, std::uint64_t total) {
-        const auto now = std::chrono::steady_clock::now();
-        if (now - *last >= kProgressEvery) {
-            *last = now;
-            QString text = QString::fromUtf8(what.data(), static_cast<qsizetype>(what.size()));
-            text[0] = text[0].toUpper();
-            text += tr("… %1 of %2").arg(done).arg(total);
-            QMetaObject::invokeMethod(
-                this,
-                [this, stop, text] {
-                    if (!stop.stop_requested()) {
-                        Q_EMIT progressed(text);
-                    }
-                },
-                Qt::QueuedConnection);
-        }
-        return !stop.stop_requested();
-    };
-}
-
-void PlacementWorker::start(Work work) {
-    cancel();
-    m_stop = std::stop_source();
-    post(std::move(work), m_stop.get_token());
-}
-
-void PlacementWorker::post(Work work, std::stop_token stop) {
-    QMetaObject::invokeMethod(
-        m_worker,
-        [this, work = std::move(work), stop = std::move(stop)] {
-            std::function<void()> then;
-            try {
-                if (!stop.stop_requested()) {
-                    then = work(reporting(stop), stop);
-                }
-            } catch (const Cancelled&) {
-                return;
-            } catch (const std::exception& error) {
-                then = [this, text = QString::fromUtf8(error.what())] { Q_EMIT failed(text); };
-            }
-            QMetaObject::invokeMethod(
-                this,
-                [then, stop] {
-                    if (then && !stop.stop_requested()) {
-                        then();
-                    }
-                },
-                Qt::QueuedConnection);
-        },
-        Qt::QueuedConnection);
+void PlacementWorker::cancel() {
+    m_work->cancel();
 }
 
 void PlacementWorker::setTraffic(std::shared_ptr<const Traffic> traffic) {
@@ -138,18 +83,19 @@ void PlacementWorker::setTraffic(std::shared_ptr<const Traffic> traffic) {
 
 void PlacementWorker::readSessions(const std::vector<std::int64_t>& sessions) {
     m_traffic.reset();
-    start([this, sessions, file = m_file](const Progress& progress, const std::stop_token&) {
-        SessionTraffic read = sessionTraffic(SessionStore(file), sessions, progress);
-        TrafficFacts facts = factsOf(read);
-        auto traffic = std::make_shared<const Traffic>(
-            Traffic{std::move(read.loads), file.string(), std::move(facts)});
-        return [this, traffic] { setTraffic(traffic); };
-    });
+    m_work->start(
+        [this, sessions, file = m_file](const Progress& progress, const std::stop_token&) {
+            SessionTraffic read = sessionTraffic(SessionStore(file), sessions, progress);
+            TrafficFacts facts = factsOf(read);
+            auto traffic = std::make_shared<const Traffic>(
+                Traffic{std::move(read.loads), file.string(), std::move(facts)});
+            return [this, traffic] { setTraffic(traffic); };
+        });
 }
 
 void PlacementWorker::readRecorded(const QString& path) {
     m_traffic.reset();
-    start([this, path](const Progress&, const std::stop_token&) {
+    m_work->start([this, path](const Progress&, const std::stop_token&) {
         RecordedLoads loads = readRecordedLoads(pathOf(path));
         TrafficFacts facts = factsOf(loads);
         auto traffic = std::make_shared<const Traffic>(
@@ -162,7 +108,7 @@ void PlacementWorker::plan(const PlacementInputs& inputs) {
     if (m_traffic == nullptr) {
         return;
     }
-    start(
+    m_work->start(
         [this, inputs, traffic = m_traffic](const Progress& progress, const std::stop_token& stop) {
             PlacementPlan plan = gatescope::planned(traffic->loads, inputs, progress, stop);
             plan.source = traffic->source;
@@ -183,7 +129,7 @@ void PlacementWorker::save(std::shared_ptr<const PlacementPlan> plan, PlacementT
         }
         return [this, file, error] { Q_EMIT saved(file, error); };
     };
-    post(work, {});  // what is asked for next does not undo it
+    m_work->post(work);  // what is asked for next does not undo it
 }
 
 }  // namespace gatescope

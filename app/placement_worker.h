@@ -3,19 +3,17 @@
 
 #include <QObject>
 #include <QString>
-#include <QThread>
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <memory>
-#include <stop_token>
 #include <vector>
 
-#include "engine/progress.h"
 #include "engine/report/recorded_loads.h"
 #include "views/placement_form.h"
 
 namespace gatescope {
+
+class BackgroundWork;
 
 /// Reads traffic, plans placements and writes them in a thread of its own. What is asked for next
 /// ends what runs; only the newest answers.
@@ -33,7 +31,7 @@ class PlacementWorker final : public QObject {
     void plan(const PlacementInputs& inputs);
     void save(std::shared_ptr<const PlacementPlan> plan, PlacementTarget target,
               const QString& file);
-    void cancel() { m_stop.request_stop(); }
+    void cancel();
 
   Q_SIGNALS:
     void trafficRead(const gatescope::TrafficFacts& facts);
@@ -51,20 +49,11 @@ class PlacementWorker final : public QObject {
         std::string source;
         TrafficFacts facts;
     };
-    /// `work` runs in the thread; what it returns, in this one afterwards.
-    using Work = std::function<std::function<void()>(const Progress&, std::stop_token)>;
-
-    /// Ends what runs.
-    void start(Work work);
-    void post(Work work, std::stop_token stop);
     void setTraffic(std::shared_ptr<const Traffic> traffic);
-    Progress reporting(const std::stop_token& stop);
 
     std::filesystem::path m_file;
     std::shared_ptr<const Traffic> m_traffic;
-    QThread m_thread;
-    QObject* m_worker;  ///< lives in the thread
-    std::stop_source m_stop;
+    BackgroundWork* m_work;
 };
 
 }  // namespace gatescope

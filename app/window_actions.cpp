@@ -163,6 +163,8 @@ void WindowActions::addDockActions(QMenu* menu) {
 
 void WindowActions::addToolsMenu() {
     QMenu* menu = m_window->menuBar()->addMenu(tr("&Tools"));
+    makeReport =
+        add(menu, tr("Load-balance &report…"), {QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_R)});
     planPlacement =
         add(menu, tr("Plan &expert placement…"), {QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_E)});
 }

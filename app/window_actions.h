@@ -57,6 +57,7 @@ class WindowActions final : public QObject {
     QAction* goToCompare = nullptr;
     QAction* goToSessions = nullptr;
     std::vector<std::pair<QString, QAction*>> goToDocks;  ///< by name, see WindowDocks::names()
+    QAction* makeReport = nullptr;
     QAction* planPlacement = nullptr;
     QAction* keys = nullptr;
     QAction* about = nullptr;
