@@ -180,6 +180,23 @@ void CoactivationCounter::add(const RoutedToken& token, bool mtp) {
     }
 }
 
+void CoactivationCounter::merge(const CoactivationCounter& other) {
+    assert(rows() == other.rows());
+    for (std::size_t i = 0; i < m_rows.size(); ++i) {
+        CoactivationValue& into = m_rows[i];
+        const CoactivationValue& from = other.m_rows[i];
+        into.n += from.n;
+        into.choices += from.choices;
+        into.pairs += from.pairs;
+        into.jointCounts.resize(std::max(into.jointCounts.size(), from.jointCounts.size()));
+        const std::plus<> sum;
+        std::transform(from.singles.begin(), from.singles.end(), into.singles.begin(),
+                       into.singles.begin(), sum);
+        std::transform(from.jointCounts.begin(), from.jointCounts.end(), into.jointCounts.begin(),
+                       into.jointCounts.begin(), sum);
+    }
+}
+
 CoactivationValue CoactivationCounter::value(int row) const {
     assert(row >= 0 && row < rows());
     return m_rows[static_cast<std::size_t>(row)];

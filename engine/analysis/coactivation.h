@@ -70,6 +70,8 @@ class CoactivationCounter {
     /// Throws Error, and counts nothing, if the routing does not fit the shape. Positions whose
     /// routing was not recorded are passed over.
     void add(const RoutedToken& token, bool mtp);
+    /// Adds what was counted elsewhere with the same shape.
+    void merge(const CoactivationCounter& other);
     int rows() const { return static_cast<int>(m_rows.size()); }
     /// A copy of the row's counts.
     CoactivationValue value(int row) const;

@@ -84,6 +84,25 @@ void addStep(std::vector<StepSize>& sizes, const StepSize& step) {
     }
 }
 
+template <typename Value>
+void addTo(std::vector<Value>& sums, const std::vector<Value>& values) {
+    if (sums.empty()) {
+        sums = values;
+        return;
+    }
+    for (std::size_t i = 0; i < values.size(); ++i) sums[i] += values[i];
+}
+
+void mergePart(PhaseLoad& into, const PhaseLoad& from) {
+    into.tokens += from.tokens;
+    into.mtpTokens += from.mtpTokens;
+    addTo(into.counts, from.counts);
+    addTo(into.gateMass, from.gateMass);
+    addTo(into.stepMaxVio, from.stepMaxVio);
+    for (const StepSize& size : from.stepSizes) addStep(into.stepSizes, size);
+    for (const StepSize& size : from.mtpStepSizes) addStep(into.mtpStepSizes, size);
+}
+
 }  // namespace
 
 int RoutingLoad::rowOfLayer(int layer) const {
@@ -186,6 +205,14 @@ double RoutingLoad::stepMaxVio(int row, unsigned phaseMask) const {
         sum += part->stepMaxVio[static_cast<std::size_t>(row)];
     }
     return steps > 0 ? sum / static_cast<double>(steps) : kNaN;
+}
+
+void RoutingLoad::merge(const RoutingLoad& other) {
+    assert(rows() == other.rows() && shape.experts == other.shape.experts);
+    for (std::size_t phase = 0; phase < phases.size(); ++phase) {
+        mergePart(phases[phase], other.phases[phase]);
+        mergePart(special[phase], other.special[phase]);
+    }
 }
 
 RoutingLoadCounter::RoutingLoadCounter(RoutingShape shape) {

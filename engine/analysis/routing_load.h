@@ -65,6 +65,8 @@ struct RoutingLoad {
     std::vector<StepSize> stepSizes(int row, unsigned phaseMask) const;
     /// Mean over these steps of each one's own MaxVio. NaN without steps.
     double stepMaxVio(int row, unsigned phaseMask) const;
+    /// Adds what was counted elsewhere with the same shape.
+    void merge(const RoutingLoad& other);
 };
 
 /// Adds up what steps recorded. Not thread-safe; lives where the steps arrive.

@@ -50,6 +50,17 @@ void SpeculationCounter::Times::add(std::int64_t ns) {
     sum += static_cast<double>(ns);
 }
 
+void SpeculationCounter::Times::merge(const Times& other) {
+    const std::size_t kept = other.newest.size();
+    const double all = sum + other.sum;
+    n += other.n - static_cast<std::int64_t>(kept);  // those it let go
+    if (kept == kKeptTimes) newest.resize(kept);     // none of ours is new enough to stay
+    for (std::size_t i = 0; i < kept; ++i) {         // the oldest first
+        add(other.newest[(static_cast<std::size_t>(other.n) + i) % kept]);
+    }
+    sum = all;
+}
+
 TimeSummary SpeculationCounter::Times::summary() const {
     TimeSummary out{n, ratio(sum, static_cast<double>(n)), kNaN,
                     static_cast<std::int64_t>(newest.size())};
@@ -112,15 +123,59 @@ void SpeculationCounter::add(const StepTrace& step) {
     group.total.add(out.ns);
     group.draft.add(step.timing.draftNs);
     group.verify.add(out.ns - step.timing.draftNs);
-    if (m_steps.size() < kKeptSteps) {
-        m_steps.push_back(out);
-    } else {
-        m_steps[static_cast<std::size_t>(m_verifySteps) % kKeptSteps] = out;
-    }
-    ++m_verifySteps;
+    keepStep(out);
     m_drafted += out.drafted;
     m_accepted += out.accepted;
     m_verifyNs += static_cast<double>(out.ns);
+}
+
+void SpeculationCounter::keepStep(const VerifyStep& step) {
+    if (m_steps.size() < kKeptSteps) {
+        m_steps.push_back(step);
+    } else {
+        m_steps[static_cast<std::size_t>(m_verifySteps) % kKeptSteps] = step;
+    }
+    ++m_verifySteps;
+}
+
+void SpeculationCounter::merge(const SpeculationCounter& other) {
+    const std::size_t kept = other.m_steps.size();
+    m_verifySteps += other.m_verifySteps - static_cast<std::int64_t>(kept);  // those it let go
+    if (kept == kKeptSteps) m_steps.resize(kept);  // none of ours is new enough to stay
+    for (std::size_t i = 0; i < kept; ++i) {       // the oldest first
+        keepStep(other.m_steps[(static_cast<std::size_t>(other.m_verifySteps) + i) % kept]);
+    }
+    m_drafted += other.m_drafted;
+    m_accepted += other.m_accepted;
+    m_verifyNs += other.m_verifyNs;
+    for (std::size_t source = 0; source < m_outcomes.size(); ++source) {
+        addOutcomes(m_outcomes[source], other.m_outcomes[source]);
+    }
+    for (std::size_t i = 0; i < m_classes.size(); ++i) {
+        m_classes[i][0] += other.m_classes[i][0];
+        m_classes[i][1] += other.m_classes[i][1];
+    }
+    m_reads.resize(std::max(m_reads.size(), other.m_reads.size()));
+    for (std::size_t i = 0; i < other.m_reads.size(); ++i) {
+        m_reads[i].distinct += other.m_reads[i].distinct;
+        m_reads[i].wasted += other.m_reads[i].wasted;
+        m_reads[i].plain += other.m_reads[i].plain;
+        m_reads[i].uniform += other.m_reads[i].uniform;
+    }
+    m_stepsWithReads += other.m_stepsWithReads;
+    m_plain.merge(other.m_plain);
+    m_otherDraftNs += other.m_otherDraftNs;
+    for (const auto& [key, group] : other.m_groups) {
+        Group& into = m_groups[key];
+        into.accepted += group.accepted;
+        into.total.merge(group.total);
+        into.draft.merge(group.draft);
+        into.verify.merge(group.verify);
+    }
+    m_draftProbability += other.m_draftProbability;
+    m_targetProbability += other.m_targetProbability;
+    m_judged += other.m_judged;
+    m_withProbabilities += other.m_withProbabilities;
 }
 
 void SpeculationCounter::addDrafts(const SpeculativeStep& step) {

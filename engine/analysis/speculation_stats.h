@@ -178,6 +178,9 @@ class SpeculationCounter {
     /// Verify steps and plain decode steps (no drafts, one position); others are passed over.
     /// Throws Error, and counts nothing, for a step that is impossible or does not fit the shape.
     void add(const StepTrace& step);
+    /// Adds steps that were counted elsewhere with the same shape, as the newest ones. What comes
+    /// out is the same as if they had been added here, but for the last digit of sums of times.
+    void merge(const SpeculationCounter& other);
     SpeculationValue value() const;
     /// As in value(), without its cost.
     SpeculationGain gain() const;
@@ -191,6 +194,7 @@ class SpeculationCounter {
         double sum = 0;
         std::vector<std::int64_t> newest;  ///< ring of kKeptTimes
         void add(std::int64_t ns);
+        void merge(const Times& other);
         TimeSummary summary() const;
     };
     struct Group {
@@ -207,6 +211,7 @@ class SpeculationCounter {
     };
     void check(const StepTrace& step) const;
     void addDrafts(const SpeculativeStep& step);
+    void keepStep(const VerifyStep& step);
     struct Choices {
         int positions = 0;
         std::int64_t all = 0;   ///< of all positions

@@ -53,7 +53,7 @@ class Counting {
         }
         if (!any) return;
         m_out.blocks.push_back(std::move(block));
-        if (m_out.blocks.size() == 2 * kMostLoadBlocks) mergePairs();
+        if (m_out.blocks.size() == 2 * kMostLoadBlocks) joinNeighbours(m_out.blocks);
     }
 
     void count(const StoredSession& session, const RoutedToken& token, ExpertLoads& block) const {
@@ -68,14 +68,6 @@ class Counting {
                                         token.position));
             ++block.values[i / k * static_cast<std::size_t>(m_shape.experts) + experts[i]];
         }
-    }
-
-    /// Neighbours stay together: they are alike.
-    void mergePairs() {
-        for (std::size_t i = 0; i < kMostLoadBlocks; ++i) {
-            m_out.blocks[i] = summedLoads(std::span(m_out.blocks).subspan(2 * i, 2));
-        }
-        m_out.blocks.resize(kMostLoadBlocks);
     }
 
     RoutingShape m_shape;
@@ -98,6 +90,14 @@ SessionTraffic sessionTraffic(const SessionStore& store, std::span<const std::in
         counting.add(store.load(chosen[i]));
     }
     return counting.result();
+}
+
+void joinNeighbours(std::vector<ExpertLoads>& blocks) {
+    const std::size_t half = blocks.size() / 2;
+    for (std::size_t i = 0; i < half; ++i) {
+        blocks[i] = summedLoads(std::span(blocks).subspan(2 * i, 2));
+    }
+    blocks.resize(half);
 }
 
 RecordedLoads sessionLoads(const SessionStore& store, std::span<const std::int64_t> sessions) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "engine/progress.h"
 #include "engine/report/recorded_loads.h"
@@ -28,6 +29,8 @@ SessionTraffic sessionTraffic(const SessionStore& store, std::span<const std::in
                               const Progress& progress = {});
 
 inline constexpr std::size_t kMostLoadBlocks = 256;
+/// Each block and the next become one: neighbours are alike. An even number of blocks.
+void joinNeighbours(std::vector<ExpertLoads>& blocks);
 inline constexpr const char* kSessionLoads = "sessions";  ///< their RecordedLoads::format
 
 }  // namespace gatescope
