@@ -57,7 +57,7 @@ ReportedModel reportedModel(const SessionInfo& session) {
 std::vector<std::vector<float>> biasesOf(const SessionInfo& session,
                                          const std::filesystem::path& dir) {
     if (!session.shape.hasBias) return {};
-    const std::filesystem::path from = dir.empty() ? session.modelPath : dir;
+    const std::filesystem::path from = dir.empty() ? std::filesystem::path(session.modelPath) : dir;
     try {
         if (Checkpoint(from).fingerprint() != session.modelFingerprint) return {};
         RouterBiases biases = readRouterBiases(from);
