@@ -167,7 +167,7 @@ void addBalance(DocumentBuilder& out, const ReportValue& report) {
 void addHotAndCold(DocumentBuilder& out, const ReportValue& report) {
     const ReportWords& words = out.words;
     out.section("experts", words("Hot, cold and dead experts", "过热、过冷与失活的专家"));
-    const std::string rate = percentage(report.balance.falseDiscoveryRate);
+    const std::string rate = fmt::format("{:g} %", 100 * report.balance.falseDiscoveryRate);
     const std::string dead = wholeNumber(report.balance.deadTokens);
     out.body(
         words("Each expert's count is tested against Bin(n, k/E) by its exact tails, twice the "

@@ -12,8 +12,8 @@ std::string layerName(int layer, bool mtp) {
 
 std::string phasesText(const ReportWords& words, unsigned phases) {
     std::string out;
-    const auto add = [&out](const char* text) {
-        if (!out.empty()) out += ", ";
+    const auto add = [&out, &words](const char* text) {
+        if (!out.empty()) out += words(", ", "、");
         out += text;
     };
     const auto has = [phases](Phase phase) {

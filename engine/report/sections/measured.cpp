@@ -73,8 +73,9 @@ void addModel(DocumentBuilder& out, const ReportValue& report) {
         fact(words("Sessions", "会话"),
              wholeNumber(static_cast<std::int64_t>(report.sessions.size())));
         fact(words("Answers", "回答"), wholeNumber(answers));
-        fact(words("Begun", "开始时间"),
-             first == last ? isoUtc(first) : isoUtc(first) + " \u2013 " + isoUtc(last));
+        fact(words("Begun", "开始时间"), isoUtc(first) == isoUtc(last)
+                                             ? isoUtc(first)
+                                             : isoUtc(first) + " \u2013 " + isoUtc(last));
         fact(words("Settings and seeds", "设置与随机种子"), settingsOf(words, report));
         fact(words("Counted below", "以下计入"), phasesText(words, report.phases));
     }

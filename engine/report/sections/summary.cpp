@@ -84,7 +84,7 @@ std::string extremes(const ReportWords& words, const BalanceValue& balance) {
         notSeen += row.notSeen;
         cells += row.experts.size();
     }
-    const std::string rate = percentage(balance.falseDiscoveryRate);
+    const std::string rate = fmt::format("{:g} %", 100 * balance.falseDiscoveryRate);
     return words(
         "Of {0} experts in the main layers {1} are hot and {2} cold at a false discovery rate of "
         "{3}; {4} were never chosen in enough tokens to be called dead, {5} were not seen in too "
