@@ -6,8 +6,7 @@
 
 namespace gatescope {
 
-/// SHA-256 of some bytes, 64 hexadecimal digits. Throws Error in a build without GATESCOPE_PAGES,
-/// which brings the library.
+/// SHA-256 of some bytes, 64 hexadecimal digits. Throws Error in a build without GLib.
 std::string sha256Hex(std::string_view bytes);
 
 }  // namespace gatescope
