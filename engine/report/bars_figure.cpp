@@ -15,6 +15,7 @@ constexpr double kTop = 22;
 constexpr double kPlot = 120;
 constexpr double kBottom = 28;
 constexpr double kLetters = 7.5;
+constexpr int kMostSteps = 6;  // of the axis; niceStep() needs no more
 
 /// 1, 2 or 5 times a power of ten, so that about four steps make `most`.
 double niceStep(double most) {
@@ -67,7 +68,7 @@ class BarsDrawing {
 
     void addAxis() {
         const double step = niceStep(m_most);
-        for (int i = 0; i * step <= m_most; ++i) {
+        for (int i = 0; i <= kMostSteps && i * step <= m_most; ++i) {
             line(kLeft, kFigureWidth, yOf(i * step), Ink::Line, i == 0 ? 0.75 : 0.4, false);
             text(kLeft - 4, yOf(i * step) + 2.7, threeDigitText(i * step), TextAnchor::End);
         }

@@ -165,6 +165,13 @@ PhaseLoad wholeCounts(const std::string& file, const RecordedLoads& loads, int t
                 fmt::format("{} tokens, the layers before have {}", choices / topK, out.tokens));
         }
         out.tokens = choices / topK;
+        const auto first = out.counts.end() - total.experts;
+        if (std::any_of(first, out.counts.end(), [&](std::int64_t c) { return c > out.tokens; })) {
+            throw fileError(file, item,
+                            fmt::format("an expert is chosen more often than there are tokens: k "
+                                        "is not {}",
+                                        topK));
+        }
     }
     return out;
 }

@@ -87,15 +87,16 @@ Rgb difference(const DivergingScale& scale, int step) {
 }  // namespace
 
 Rgb viridisAt(double t) {
-    const double step = std::round(std::clamp(t, 0.0, 1.0) * kQuantitySteps) / kQuantitySteps;
+    const double held = std::isnan(t) ? 0 : std::clamp(t, 0.0, 1.0);
+    const double step = std::round(held * kQuantitySteps) / kQuantitySteps;
     const double place = step * static_cast<double>(kViridisStops.size() - 1);
     const std::size_t below = std::min(static_cast<std::size_t>(place), kViridisStops.size() - 2);
     return mix(kViridisStops[below], kViridisStops[below + 1], place - static_cast<double>(below));
 }
 
 Rgb divergingAt(double t) {
-    return difference(kDivergingLight,
-                      static_cast<int>(std::lround(std::clamp(t, -1.0, 1.0) * kDifferenceSteps)));
+    const double held = std::isnan(t) ? 0 : std::clamp(t, -1.0, 1.0);
+    return difference(kDivergingLight, static_cast<int>(std::lround(held * kDifferenceSteps)));
 }
 
 std::optional<Rgb> darkTwin(Rgb light) {

@@ -22,8 +22,8 @@ extern const DivergingScale kDivergingLight;
 /// For dark pages: the middle recedes there too.
 extern const DivergingScale kDivergingDark;
 
-/// Colour of a quantity, t in 0..1 (held to it), one of 64 steps so that equal ones can be drawn
-/// together.
+/// Colour of a quantity, t in 0..1 (held to it; NaN is 0), one of 64 steps so that equal ones can
+/// be drawn together.
 Rgb viridisAt(double t);
 /// Colour of a difference, t in -1..1 (held to it), one of 33 steps.
 Rgb divergingAt(double t);

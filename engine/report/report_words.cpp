@@ -75,9 +75,9 @@ std::string percentage(double share) {
                              : threeDigitText(100 * share) + std::string(kNarrowSpace) + "%";
 }
 
-std::string byteSize(std::int64_t bytes) {
+std::string byteSize(double bytes) {
     constexpr std::array<const char*, 5> units{"B", "KiB", "MiB", "GiB", "TiB"};
-    double value = static_cast<double>(bytes);
+    double value = bytes;
     std::size_t unit = 0;
     while (std::abs(value) >= 1024 && unit + 1 < units.size()) {
         value /= 1024;

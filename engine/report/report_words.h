@@ -48,7 +48,7 @@ std::string wholeNumber(std::int64_t value);
 /// A share as a percentage.
 std::string percentage(double share);
 /// B, KiB, MiB, GiB or TiB.
-std::string byteSize(std::int64_t bytes);
+std::string byteSize(double bytes);
 /// "0.84 (0.81 to 0.87)"; without the part in brackets where it is not known.
 std::string withInterval(const ReportWords& words, double value, double low, double high);
 

@@ -89,6 +89,7 @@ void addCache(DocumentBuilder& out, const ReportValue& report) {
     const ReportWords& words = out.words;
     const CacheUse& cache = report.cache->largest;
     out.section("cache", words("Latent KV cache", "潜在 KV 缓存"));
+    const auto bytes = [](std::int64_t count) { return byteSize(static_cast<double>(count)); };
     const std::string times = threeDigitText(static_cast<double>(cache.expandedBytesPerPosition) /
                                              static_cast<double>(cache.bytesPerPosition));
     std::vector<std::vector<std::string>> rows{
@@ -100,10 +101,11 @@ void addCache(DocumentBuilder& out, const ReportValue& report) {
                wholeNumber(cache.expandedBytesPerPosition), times)},
         {words("Longest context of an answer", "回答中最长的上下文"),
          words("{} tokens: {} used, {} reserved", "{} 个词元：已用 {}，预留 {}",
-               wholeNumber(cache.positions), byteSize(cache.used), byteSize(cache.reserved))},
+               wholeNumber(cache.positions), bytes(cache.used), bytes(cache.reserved))},
         {words("At the longest context the model allows", "在模型允许的最长上下文"),
          words("{} tokens: {}", "{} 个词元：{}", wholeNumber(cache.maxPositions),
-               byteSize(cache.maxPositions * cache.bytesPerPosition))}};
+               byteSize(static_cast<double>(cache.maxPositions) *
+                        static_cast<double>(cache.bytesPerPosition)))}};
     if (cache.mtpBytesPerPosition > 0) {
         rows.push_back({words("MTP layer, apart", "MTP 层，另计"),
                         words("{} bytes per token", "每词元 {} 字节",

@@ -106,7 +106,7 @@ void addFacts(DocumentBuilder& out, const PlacementPlan& plan) {
     }
     if (plan.expertBytes > 0) {
         rows.push_back({words("Expert weights on each GPU", "每个 GPU 的专家权重"),
-                        byteSize(gpuMemoryBytes(plan.placement, plan.expertBytes))});
+                        byteSize(static_cast<double>(plan.gpuBytes))});
     }
     out.facts("", std::move(rows));
 }
