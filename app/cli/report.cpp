@@ -87,8 +87,8 @@ void complete(Options& options) {
     request.program = "gatescope " GATESCOPE_VERSION;
     request.createdMs = nowMs();
     const PlacementShape& shape = options.placement.shape;
-    if ((shape.gpus > 0) != (shape.slots > 0))
-        throw UsageError("--gpus and --slots belong together: a placement section needs both");
+    if (shape.gpus <= 0 && shape.slots > 0)
+        throw UsageError("--slots needs --gpus: a placement is on so many GPUs");
     if (shape.gpus > 0) {
         options.placement.policy = *placementPolicyFromName(options.policy);
         options.placement.threads = request.threads;
@@ -164,7 +164,9 @@ void addPlacementOptions(CLI::App& command, Options& options) {
     command.add_option("--gpus", placement.shape.gpus, "With a placement on so many GPUs")
         ->check(positive);
     command.add_option("--nodes", placement.shape.nodes, "Nodes they are in")->check(positive);
-    command.add_option("--slots", placement.shape.slots, "Physical experts of a layer")
+    command
+        .add_option("--slots", placement.shape.slots,
+                    "Physical experts of a layer; default: a redundant one for each GPU")
         ->check(positive);
     command.add_option("--policy", options.policy, "eplb or gatescope")
         ->check(CLI::IsMember({"eplb", "gatescope"}))

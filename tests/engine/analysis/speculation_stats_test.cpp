@@ -497,5 +497,59 @@ TEST(SpeculationCounter, ACopyIsAStateToComeBackTo) {
     EXPECT_EQ(counter.value().all.rate, 1);
 }
 
+/// Steps of which every third is plain, with times that tell them apart.
+std::vector<StepTrace> mixedSteps(int count) {
+    std::vector<StepTrace> out;
+    for (int i = 0; i < count; ++i) {
+        StepTrace& step = out.emplace_back();
+        step.timing.forwardNs = 1000 + 7 * (i % 1013);
+        step.timing.draftNs = 10;
+        RoutedToken token;
+        token.phase = Phase::Decode;
+        step.tokens.push_back(token);
+        if (i % 3 == 0) continue;
+        SpeculativeStep& verify = step.speculation.emplace();
+        verify.source = i % 2 == 0 ? DraftSource::Mtp : DraftSource::Lookup;
+        verify.drafts = {{1, 0.5F, 0.25F}, {2, 0.5F, 0.75F}};
+        verify.accepted = i % 3;
+        step.tokens.insert(step.tokens.end(), 2, token);
+    }
+    return out;
+}
+
+void expectSameCounts(const SpeculationValue& a, const SpeculationValue& b) {
+    EXPECT_EQ(a.all.histogram, b.all.histogram);
+    EXPECT_EQ(a.earlierSteps, b.earlierSteps);
+    ASSERT_EQ(a.steps.size(), b.steps.size());
+    for (std::size_t i = 0; i < a.steps.size(); ++i) ASSERT_EQ(a.steps[i].ns, b.steps[i].ns) << i;
+    EXPECT_EQ(a.plain.n, b.plain.n);
+    EXPECT_EQ(a.plain.medianNs, b.plain.medianNs);
+    EXPECT_DOUBLE_EQ(a.plain.meanNs, b.plain.meanNs);
+    EXPECT_DOUBLE_EQ(a.gain.gain, b.gain.gain);
+    ASSERT_EQ(a.costs.size(), b.costs.size());
+    for (std::size_t i = 0; i < a.costs.size(); ++i) {
+        EXPECT_EQ(a.costs[i].total.n, b.costs[i].total.n);
+        EXPECT_EQ(a.costs[i].total.medianNs, b.costs[i].total.medianNs);
+    }
+    EXPECT_EQ(a.judged, b.judged);
+    EXPECT_DOUBLE_EQ(a.meanDraftProbability, b.meanDraftProbability);
+}
+
+/// Also beyond what is kept of times (4,096 of a kind) and of steps (65,536).
+TEST(SpeculationCounter, PartsMergedAreTheWhole) {
+    for (const auto& [first, second] :
+         {std::pair(5, 40), std::pair(9000, 50), std::pair(50, 30000), std::pair(300, 110000)}) {
+        SpeculationCounter whole, one, two;
+        const std::vector<StepTrace> steps = mixedSteps(first + second);
+        for (int i = 0; i < first + second; ++i) {
+            const StepTrace& step = steps[static_cast<std::size_t>(i)];
+            whole.add(step);
+            (i < first ? one : two).add(step);
+        }
+        one.merge(two);
+        expectSameCounts(one.value(), whole.value());
+    }
+}
+
 }  // namespace
 }  // namespace gatescope
