@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "app/background_work.h"
-#include "engine/error.h"
 #include "engine/report/collect_report.h"
 #include "engine/report/page_images.h"
 #include "engine/report/report_document.h"
@@ -25,9 +24,6 @@ ReportRequest requestOf(const ReportInputs& inputs) {
     ReportRequest request;
     request.sessions = numbers(inputs.sessions);
     request.against = numbers(inputs.against);
-    if (request.sessions.empty() && !request.against.empty()) {
-        throw Error("a comparison needs sessions on both sides: name the first ones, too");
-    }
     request.prompts = inputs.prompts;
     request.phases = kDefaultPhases | (inputs.special ? kSpecialTokens : 0);
     request.program = "gatescope " GATESCOPE_VERSION;

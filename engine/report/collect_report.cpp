@@ -16,6 +16,7 @@
 #include "engine/report/session_counts.h"
 #include "engine/report/session_loads.h"
 #include "engine/session/compared_session.h"
+#include "engine/session/settings_json.h"
 
 namespace gatescope {
 
@@ -83,6 +84,23 @@ std::int64_t tokensOf(const ReportValue& report, const std::vector<std::int64_t>
     return tokens;
 }
 
+/// A group as one run, without answers whose routing was changed: they are left out everywhere.
+ComparedRun groupRun(const SessionStore& store, const std::vector<std::int64_t>& sessions,
+                     const char* label) {
+    std::vector<StoredSession> group;
+    for (const std::int64_t number : sessions) {
+        StoredSession session = store.load(number);
+        std::erase_if(session.turns, [](const StoredTurn& turn) {
+            return turn.role == Role::Assistant && settingsFromJson(turn.paramsJson).interventions;
+        });
+        const bool answered = std::any_of(
+            session.turns.begin(), session.turns.end(),
+            [](const StoredTurn& turn) { return turn.role == Role::Assistant && !turn.replaced; });
+        if (answered) group.push_back(std::move(session));
+    }
+    return comparedRun(group, label);
+}
+
 void addComparison(ReportValue& out, const std::filesystem::path& file,
                    const ReportRequest& request, const Progress& progress) {
     if (request.against.empty()) return;
@@ -94,8 +112,8 @@ void addComparison(ReportValue& out, const std::filesystem::path& file,
                                     tokens, kMostComparedTokens));
     }
     const SessionStore store(file);
-    const ComparedRun a = comparedRun(store, request.sessions, "A");
-    const ComparedRun b = comparedRun(store, request.against, "B");
+    const ComparedRun a = groupRun(store, request.sessions, "A");
+    const ComparedRun b = groupRun(store, request.against, "B");
     ComparisonOptions options = request.comparison;
     options.phases = request.phases;
     options.threads = request.threads;
@@ -126,15 +144,37 @@ void addPlacement(ReportValue& out, const RecordedLoads& loads, const ReportRequ
     out.placement->source = out.sourceName;
 }
 
-std::vector<std::int64_t> bothGroups(const ReportRequest& request) {
-    std::vector<std::int64_t> out = request.sessions;
+void sortOnce(std::vector<std::int64_t>& sessions) {
+    std::sort(sessions.begin(), sessions.end());
+    sessions.erase(std::unique(sessions.begin(), sessions.end()), sessions.end());
+}
+
+/// Each session once, and in one group only.
+ReportRequest checked(ReportRequest request) {
+    sortOnce(request.sessions);
+    sortOnce(request.against);
+    if (request.sessions.empty() && !request.against.empty()) {
+        throw Error("a comparison needs sessions on both sides: name the first ones, too");
+    }
     for (const std::int64_t session : request.against) {
-        if (std::find(out.begin(), out.end(), session) != out.end()) {
+        if (std::binary_search(request.sessions.begin(), request.sessions.end(), session)) {
             throw Error(fmt::format("session {}: it is in both groups of the comparison", session));
         }
-        out.push_back(session);
     }
+    return request;
+}
+
+std::vector<std::int64_t> bothGroups(const ReportRequest& request) {
+    std::vector<std::int64_t> out = request.sessions;
+    out.insert(out.end(), request.against.begin(), request.against.end());
     return out;
+}
+
+/// Progress that ends the work when told to stop, too.
+Progress stoppable(const Progress& progress, const std::stop_token& stop) {
+    return [&progress, stop](std::string_view what, std::uint64_t done, std::uint64_t total) {
+        return !stop.stop_requested() && (!progress || progress(what, done, total));
+    };
 }
 
 /// Every layer's counts of the loads as whole numbers, all of n tokens.
@@ -178,8 +218,10 @@ PhaseLoad wholeCounts(const std::string& file, const RecordedLoads& loads, int t
 
 }  // namespace
 
-ReportValue collectReport(const std::filesystem::path& sessionFile, const ReportRequest& request,
-                          const Progress& progress, std::stop_token stop) {
+ReportValue collectReport(const std::filesystem::path& sessionFile, const ReportRequest& wanted,
+                          const Progress& reported, std::stop_token stop) {
+    const ReportRequest request = checked(wanted);
+    const Progress progress = stoppable(reported, stop);
     ReportValue out = begin(sessionFile, request);
     out.sourceFormat = kSessionLoads;
     SessionCounts counts = countSessions(sessionFile, bothGroups(request), request.prompts,

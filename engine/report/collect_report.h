@@ -37,8 +37,9 @@ struct ReportRequest {
 /// Most tokens of the two groups of a comparison, which is made in memory.
 inline constexpr std::int64_t kMostComparedTokens = 2'000'000;
 
-/// A report of stored sessions, which may be written to meanwhile. What is counted: SessionCounts.
-/// Throws Error naming file and session, Cancelled.
+/// A report of stored sessions, which may be written to meanwhile: each is read as it stands when
+/// the reading begins, a comparison's sides a little later. What is counted, of answers taken back
+/// too: SessionCounts. Throws Error naming file and session, Cancelled.
 ReportValue collectReport(const std::filesystem::path& sessionFile, const ReportRequest& request,
                           const Progress& progress = {}, std::stop_token stop = {});
 

@@ -56,15 +56,19 @@ void checkModel(const std::filesystem::path& file, const SessionInfo& model, std
     const RoutingShape& a = model.shape;
     const RoutingShape& b = other.shape;
     if (model.modelFingerprint == other.modelFingerprint && a.layers == b.layers &&
-        a.experts == b.experts && a.topK == b.topK && a.mtpLayer == b.mtpLayer) {
+        a.experts == b.experts && a.topK == b.topK && a.mtpLayer == b.mtpLayer &&
+        a.groups == b.groups && a.topkGroups == b.topkGroups && a.hasBias == b.hasBias) {
         return;
     }
+    const char* differs = model.modelFingerprint == other.modelFingerprint
+                              ? ", of other layers, experts or groups"
+                              : "";
     throw fileError(
         file.string(), fmt::format("session {}", session),
         fmt::format(
-            "it is of model {} ({}), session {} is of {} ({}): choose sessions of one model",
-            other.modelName, other.modelFingerprint, first, model.modelName,
-            model.modelFingerprint));
+            "it is of model {} ({}), session {} is of {} ({}){}: choose sessions of one model",
+            other.modelName, other.modelFingerprint, first, model.modelName, model.modelFingerprint,
+            differs));
 }
 
 bool isPromptStep(const StepTrace& step) {

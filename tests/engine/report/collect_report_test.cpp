@@ -248,6 +248,42 @@ TEST_F(CollectReport, ComparesTwoGroupsThatShareNothing) {
     EXPECT_THAT(errorOf([&] { collect(request); }), HasSubstr("both groups"));
 }
 
+TEST_F(CollectReport, AComparisonCountsEachSessionOnceAndNoChangedRouting) {
+    {
+        ReportSessions sessions(file);
+        for (int i = 0; i < 2; ++i) sessions.answer(sessions.begin(), "Hello", 60);
+        GenerationParams changed;
+        auto interventions = std::make_shared<Interventions>();
+        LayerIntervention& layer = interventions->layers.emplace_back();
+        layer.layer = 1;
+        layer.off = {3};
+        changed.interventions = interventions;
+        sessions.answer(1, "Hello", 60, changed);
+    }
+    ReportRequest request;
+    request.sessions = {1, 1};
+    request.against = {2, 2};
+    request.comparison.permutations = 99;
+    const ReportValue report = collect(request);
+    EXPECT_EQ(report.changedRoutingAnswers, 1);
+    const RoutingLoad& a = *report.comparison->pair.loadA;
+    const RoutingLoad& b = *report.comparison->pair.loadB;
+    EXPECT_EQ(a.tokens(0, kDefaultPhases) + b.tokens(0, kDefaultPhases),
+              report.load->tokens(0, kDefaultPhases));
+    request.sessions.clear();
+    EXPECT_THAT(errorOf([&] { collect(request); }), HasSubstr("both sides"));
+}
+
+TEST_F(CollectReport, StopsWhenToldTo) {
+    {
+        ReportSessions sessions(file);
+        sessions.answer(sessions.begin(), "Hello", 60);
+    }
+    std::stop_source stop;
+    stop.request_stop();
+    EXPECT_THROW(collectReport(file, {}, {}, stop.get_token()), Cancelled);
+}
+
 TEST_F(CollectReport, APlacementHasARedundantExpertForEachGpu) {
     {
         ReportSessions sessions(file);
