@@ -81,7 +81,7 @@ void addModel(DocumentBuilder& out, const ReportValue& report) {
     }
     if (report.changedRoutingAnswers > 0) {
         fact(words("Left out", "未计入"),
-             words("{} answers whose routing was changed by interventions",
+             words("answers whose routing was changed by interventions: {}",
                    "{} 个回答的路由被干预改变", report.changedRoutingAnswers));
     }
     out.facts("", std::move(rows));

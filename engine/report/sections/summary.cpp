@@ -18,6 +18,10 @@ std::int64_t answersOf(const ReportValue& report) {
     return answers;
 }
 
+const char* plural(std::int64_t count) {
+    return count == 1 ? "" : "s";
+}
+
 std::string whatWasCounted(const ReportWords& words, const ReportValue& report) {
     const RoutingShape& shape = report.model.shape;
     const auto layers = shape.layers.size();
@@ -32,12 +36,14 @@ std::string whatWasCounted(const ReportWords& words, const ReportValue& report) 
     const auto sessions = report.sessions.size();
     const std::string answers = wholeNumber(answersOf(report));
     return words(
-        "{0} tokens ({1}) of {2} answers in {3} sessions went through {4} MoE layers of {5}; every "
+        "{0} tokens ({1}) of {2} answer{8} in {3} session{9} went through {4} MoE layers of {5}; "
+        "every "
         "token chooses {6} of {7} experts.",
         "{3} 个会话、{2} 个回答中的 {0} 个词元（{1}）经过 {5} 的 {4} 个 MoE 层；每个词元从 {7} "
         "个专家中选择 {6} 个。",
         n, phasesText(words, report.phases & ~(1U << static_cast<unsigned>(Phase::Draft))), answers,
-        sessions, layers, report.model.name, shape.topK, shape.experts);
+        sessions, layers, report.model.name, shape.topK, shape.experts, plural(answersOf(report)),
+        plural(static_cast<std::int64_t>(sessions)));
 }
 
 std::string howEven(const ReportWords& words, const BalanceValue& balance) {
