@@ -40,7 +40,7 @@ th{font-weight:600;font-size:.85rem;vertical-align:bottom}
 th.n{white-space:normal}
 .n+td:not(.n),.n+th:not(.n){padding-left:1.25rem}
 .c,pre{font-family:ui-monospace,"DejaVu Sans Mono","Noto Sans Mono CJK SC",monospace;font-size:.85rem}
-td{overflow-wrap:anywhere}
+td{overflow-wrap:break-word}
 pre{white-space:pre-wrap;overflow-wrap:anywhere;border-left:3px solid var(--line);padding-left:.75rem;margin:.35rem 0}
 details{margin:.75rem 0}
 summary{cursor:pointer;font-size:.9rem}

@@ -30,7 +30,6 @@ void addGroups(DocumentBuilder& out, const ReportedComparison& value) {
     const auto row = [&table](const char* what, std::string left, std::string right) {
         table.rows.push_back({what, std::move(left), std::move(right)});
     };
-    row(words("sessions", "会话"), sessionsText(value.sessionsA), sessionsText(value.sessionsB));
     row(words("answers", "回答"), wholeNumber(a.answers), wholeNumber(b.answers));
     row(words("tokens routed", "经过路由的词元"), wholeNumber(a.routedTokens),
         wholeNumber(b.routedTokens));
@@ -128,6 +127,9 @@ void addComparison(DocumentBuilder& out, const ReportValue& report) {
     const PairComparison& pair = report.comparison->pair;
     out.section("comparison", words("Two groups compared", "两组比较"));
     out.body(verdictSentence(words, pair.verdict));
+    const std::string a = sessionsText(report.comparison->sessionsA);
+    const std::string b = sessionsText(report.comparison->sessionsB);
+    out.note(words("A: sessions {}. B: sessions {}.", "A：会话 {}。B：会话 {}。", a, b));
     addGroups(out, *report.comparison);
     addDifferenceMap(out, report);
     addLayers(out, pair);
