@@ -61,7 +61,7 @@ class LoadMapDrawing {
     Colour colourOf(double value) const {
         if (std::isnan(value)) return Ink::NoData;
         const double t = value / m_map.limit;
-        return m_map.scale == MapScale::Quantity ? viridisAt(t) : divergingAt(t);
+        return m_map.scale == LoadMapScale::Quantity ? viridisAt(t) : divergingAt(t);
     }
 
     void text(double x, double y, std::string letters, TextAnchor anchor = TextAnchor::Start) {
@@ -73,7 +73,7 @@ class LoadMapDrawing {
     void addScale() {
         constexpr int kSteps = 33;
         constexpr double kWidth = 132, kHeight = 7, kBase = 9;
-        const bool difference = m_map.scale == MapScale::Difference;
+        const bool difference = m_map.scale == LoadMapScale::Difference;
         const double low = difference ? -m_map.limit : 0;
         text(kLeft, kBase, m_map.unit);
         const double x = kLeft + 190;

@@ -13,7 +13,7 @@ namespace gatescope {
 /// Width of every figure in points: the text's on A4.
 inline constexpr double kFigureWidth = 500;
 
-enum class MapScale : std::uint8_t {
+enum class LoadMapScale : std::uint8_t {
     Quantity,    ///< viridis from 0 to `limit`
     Difference,  ///< blue to orange, -limit to limit
 };
@@ -23,7 +23,7 @@ struct LoadMapFigure {
     std::string title;
     RoutingShape shape;
     std::vector<double> values;  ///< [rows * E], NaN: not enough data
-    MapScale scale = MapScale::Quantity;
+    LoadMapScale scale = LoadMapScale::Quantity;
     double limit = 1;
     std::string unit;        ///< beside the scale: "relative load"
     std::string expertAxis;  ///< "expert"

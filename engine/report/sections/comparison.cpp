@@ -55,7 +55,7 @@ void addDifferenceMap(DocumentBuilder& out, const ReportValue& report) {
     const auto rows = pair.layers.size();
     if (map.values.size() != rows * static_cast<std::size_t>(map.shape.experts)) return;
     map.title = words("Difference of B from A", "B 与 A 的差异");
-    map.scale = MapScale::Difference;
+    map.scale = LoadMapScale::Difference;
     map.limit = divergingLimit(map.values, 1);
     map.unit = words("log2 of share in B over A", "B 与 A 份额之比的 log2");
     map.expertAxis = words("expert", "专家");

@@ -55,7 +55,7 @@ void addZScores(DocumentBuilder& out, const ReportValue& report) {
     LoadMapFigure map = mapOf(words, report);
     map.title = words("Distance from a uniform router", "与均匀路由的距离");
     map.values = zScores(countsOf(*report.load, report.phases), map.shape);
-    map.scale = MapScale::Difference;
+    map.scale = LoadMapScale::Difference;
     map.limit = divergingLimit(map.values, 4);
     map.unit = words("standard deviations from chance", "偏离偶然的标准差数");
     const auto needed = tokensNeeded(map.shape);
