@@ -37,12 +37,14 @@ constexpr std::string_view kScript = R"js(
     tip.style.top = (event.clientY + 18) + "px";
   }
   document.addEventListener("mousemove", show);
-  window.addEventListener("beforeprint", function () {
-    document.querySelectorAll("details").forEach(function (at) { at.open = true; });
-  });
+  function fold(open) {
+    document.querySelectorAll("details").forEach(function (at) { at.open = open; });
+  }
+  fold(false);
+  window.addEventListener("beforeprint", function () { fold(true); });
 })();
 )js";
-constexpr std::string_view kHash = "sha256-Q6ZGo9+t4JwENRqlPGGWMGWD8lvEMaUCuoP51+Sl9b8=";
+constexpr std::string_view kHash = "sha256-/vmkfD5ZiJBtOOV0qlC+a28fzAg1LaSjA9vjrCu58kM=";
 
 }  // namespace
 

@@ -78,7 +78,8 @@ std::string classOf(const DocumentColumn& column) {
 void add(std::string& out, const DocumentTable& table) {
     const std::string caption = htmlText(table.caption);
     if (table.folded) {
-        out += fmt::format("<details><summary>{} [{}]</summary>\n", caption, table.rows.size());
+        out +=
+            fmt::format("<details open><summary>{} [{}]</summary>\n", caption, table.rows.size());
     }
     out += "<div class=\"table\"><table>";
     if (!table.folded && !caption.empty()) out += "<caption>" + caption + "</caption>";

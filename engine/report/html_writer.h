@@ -17,8 +17,8 @@ struct HtmlExtras {
 };
 
 /// A document as one HTML file that asks no address for anything: style, figures (SVG) and numbers
-/// are in it. It can be read without its script, which shows values over maps and opens folded
-/// tables for printing; no other script runs (its hash is in the page's policy). Follows the
+/// are in it. It can be read without its script, which shows values over maps and folds long
+/// tables but for printing; no other script runs (its hash is in the page's policy). Follows the
 /// reader's theme; prints light.
 std::string htmlPage(const Document& document, const HtmlExtras& extras);
 
