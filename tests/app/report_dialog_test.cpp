@@ -84,7 +84,7 @@ void ReportDialogTest::everyFormatIsWritten() {
     QVERIFY(save("r.json").startsWith("{"));
     QVERIFY(save("r.csv").startsWith("layer,"));
     QVERIFY(save("r.txt").isEmpty());
-    QVERIFY(dialog()->notice()->isVisible());
+    QVERIFY(dialog()->notice()->text().contains("r.txt: the name has to end"));
 }
 
 void ReportDialogTest::promptsAreInItOnlyWhereWanted() {
@@ -112,7 +112,7 @@ void ReportDialogTest::aSavedReportOpensAgain() {
 void ReportDialogTest::whatCannotBeMadeIsOneSentence() {
     openAfterAnswer();
     edit("sessions", "999");
-    QTRY_VERIFY_WITH_TIMEOUT(dialog()->notice()->isVisible(), kPatience);
+    QTRY_VERIFY_WITH_TIMEOUT(dialog()->notice()->text().contains("session 999"), kPatience);
     QVERIFY(!dialog()->canSave());
     edit("sessions", "1");
     QTRY_VERIFY_WITH_TIMEOUT(dialog()->canSave(), kPatience);
@@ -122,7 +122,7 @@ void ReportDialogTest::whatCannotBeMadeIsOneSentence() {
     broken.write("{\"format\": \"moe-routing-report/9\"}");
     broken.close();
     dialog()->openReport(broken.fileName());
-    QTRY_VERIFY_WITH_TIMEOUT(dialog()->notice()->isVisible(), kPatience);
+    QTRY_VERIFY_WITH_TIMEOUT(dialog()->notice()->text().contains("broken.json: format"), kPatience);
     QVERIFY(!dialog()->canSave());
 }
 
